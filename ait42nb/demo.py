@@ -1,0 +1,44 @@
+"""`make demo`: a made-up home migrated end to end; the executed notebook and its HTML are left to look at."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ait42nb import samples
+from ait42nb.share import to_html
+from ait42nb.summary import read_summary
+
+FOLDER = Path("build/demo")
+
+
+def main() -> int:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    home = FOLDER / "home"
+    print(f"A made-up home: {home}")
+    samples.write_home(home, broken=True)
+    notebook = FOLDER / "migrate.ipynb"
+    print("papermill notebooks/migrate.ipynb ... -p dry_run false")
+    parameters = ["-p", "ait42_home", str(home), "-p", "dry_run", "false", "-p", "redact", "false"]
+    command = [sys.executable, "-m", "papermill", "notebooks/migrate.ipynb", str(notebook), *parameters]
+    code = subprocess.run([*command, "--no-progress-bar", "--log-level", "ERROR"]).returncode
+    if code:
+        return code
+    page = notebook.with_suffix(".html")
+    to_html(notebook, page)
+    summary = read_summary(notebook)
+    print()
+    for kind, row in summary["balance"].items():
+        if kind != "files":
+            print(f"  {kind:10} {row['source']:6,} in the files: {row['inserted']:,} migrated, ", end="")
+            print(f"{row['shadowed']:,} stand aside, {row['held']:,} held back")
+    compared = summary["validation"]["values_compared"]
+    print(f"  {compared:,} values compared, {summary['validation']['values_different']} differ")
+    print(f"\nThe database:  {home / 'sessions.db'}\nThe notebook:  {notebook}\nThe report:    {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

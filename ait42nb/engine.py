@@ -1,0 +1,146 @@
+"""DuckDB with its SQLite extension, and the SQL files that run on it.
+
+The only place where a path is written into SQL text: ATTACH takes no parameters.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+
+from ait42nb.errors import Ait42Error, DiskFull, EngineError, OutOfMemory
+
+Engine = duckdb.DuckDBPyConnection
+
+
+def connect(work: Path, memory_limit: str = "600MB") -> Engine:
+    """An in-memory DuckDB that spills to `work/spill` and reads and writes files below `work` only.
+
+    Raises: EngineError, when the SQLite extension cannot be loaded or `memory_limit` is no size
+    Rule:   needs no network and writes nothing into the user's home, where the extension's wheel is installed
+    """
+    spill = work / "spill"
+    spill.mkdir(mode=0o700, exist_ok=True)
+    engine = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    try:
+        engine.execute("set memory_limit = $limit", {"limit": memory_limit})
+    except (duckdb.ParserException, duckdb.InvalidInputException) as error:
+        raise EngineError(
+            f"memory_limit = {memory_limit!r}", "is not a size", "Give one such as 600MB or 2GB"
+        ) from error
+    engine.execute("set temp_directory = $spill", {"spill": str(spill)})
+    # The progress bar of DuckDB prints over a notebook's own.
+    engine.execute("set enable_progress_bar = false")
+    _load_sqlite(engine)
+    # ATTACH of a SQLite file is not held back by this (measured); reading and COPY are.
+    engine.execute("set allowed_directories = $allowed", {"allowed": [str(work)]})
+    engine.execute("set enable_external_access = false")
+    engine.execute(sql("engine/macros"))
+    return engine
+
+
+def _load_sqlite(engine: Engine) -> None:
+    try:
+        package = import_module("duckdb_extension_sqlite_scanner")
+    except ImportError:
+        return _install_sqlite(engine)
+    wanted = f"extensions/v{duckdb.__version__}/sqlite_scanner.duckdb_extension"
+    extension = files(package) / wanted
+    if not extension.is_file():
+        raise EngineError(
+            "duckdb-extension-sqlite-scanner",
+            f"does not fit the installed DuckDB {duckdb.__version__}",
+            "Install both in the one version that pyproject.toml names",
+        )
+    engine.load_extension(str(extension))
+
+
+def _install_sqlite(engine: Engine) -> None:
+    """Platforms without a wheel: DuckDB fetches its extension itself, once, beside the installed packages."""
+    folder = Path(sys.prefix) / "share" / "ait42nb" / "duckdb-extensions"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        engine.execute("set extension_directory = $folder", {"folder": str(folder)})
+        engine.install_extension("sqlite")
+        engine.load_extension("sqlite")
+    except (duckdb.Error, OSError) as error:
+        raise EngineError(
+            "DuckDB's SQLite extension",
+            "has no wheel for this platform and could not be fetched by DuckDB itself",
+            "Connect to the network once and run again, or run on Linux x86-64 or macOS",
+        ) from error
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of `ait42nb/sql/{name}.sql`."""
+    return (files("ait42nb") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def make(engine: Engine, name: str, table: str = "", **parameters: object) -> int:
+    """Make the table that `sql/{name}.sql` selects, named like the file or as told; return its number of rows."""
+    table = table or name.rpartition("/")[2]
+    # Files are bare SELECTs, so that each can be run alone; the newline keeps a closing comment from eating the bracket.
+    engine.execute(f"create or replace table {table} as (\n{sql(name)}\n)", parameters or None)
+    return count(engine, table)
+
+
+def view(engine: Engine, name: str) -> None:
+    """As `make`, but nothing is computed before it is asked for."""
+    engine.execute(f"create or replace temp view {name.rpartition('/')[2]} as (\n{sql(name)}\n)")
+
+
+def append(engine: Engine, table: str, name: str, **parameters: object) -> None:
+    """Add what `sql/{name}.sql` selects to a table that has columns of the same names."""
+    engine.execute(f"insert into {table} by name (\n{sql(name)}\n)", parameters or None)
+
+
+def run(engine: Engine, name: str, **parameters: object) -> None:
+    """Run the one statement of `sql/{name}.sql`."""
+    engine.execute(sql(name), parameters or None)
+
+
+def rows(engine: Engine, name: str, **parameters: object) -> list[tuple]:
+    """The rows that `sql/{name}.sql` selects."""
+    return engine.execute(sql(name), parameters or None).fetchall()
+
+
+def count(engine: Engine, table: str) -> int:
+    return engine.table(table).aggregate("count(*)").fetchone()[0]
+
+
+@contextmanager
+def attached(engine: Engine, database: Path, name: str, *, writable: bool = False) -> Iterator[None]:
+    """Attach a private SQLite file under `name`. Never the live database: see `publish`."""
+    quoted = str(database).replace("'", "''")
+    options = "type sqlite, journal_mode 'off'" if writable else "type sqlite, read_only"
+    engine.execute(f"attach '{quoted}' as {name} ({options})")
+    try:
+        yield
+    finally:
+        engine.execute(f"detach {name}")
+
+
+@contextmanager
+def translated(where: str, limit: str = "memory_limit") -> Iterator[None]:
+    """Turn DuckDB's errors into ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translate(error, where) from error
+
+
+def translate(error: duckdb.Error, where: str) -> Ait42Error:
+    text = str(error).lower()
+    if "disk is full" in text or "no space left" in text or "max_temp_directory_size" in text:
+        return DiskFull(where, "no space is left on the disk", "Free some space and run again; nothing was published")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OutOfMemory(where, "memory_limit is too small", "Run again with a larger memory_limit, such as 2GB")
+    return EngineError(where, f"DuckDB failed ({type(error).__name__})", "Nothing was published; please report this")

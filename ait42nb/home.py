@@ -1,0 +1,161 @@
+"""The folder that is migrated: its paths, its lock, its work folder, and files written whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ait42nb.errors import DiskFull, HomeError, RunInProgress
+
+WORK_PREFIX = ".ait42nb-"
+
+
+def new_run_id() -> str:
+    """Sorts by time, and is unique: `20251101T090000Z-1a2b3c`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def now() -> str:
+    """The time as the kit writes it: RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Home:
+    """`ait42_home` and what lies in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.sessions = path / "sessions"
+        self.database = path / "sessions.db"
+        self.mapping = path / "workspace_mapping.json"
+        self.accepted = path / "workspace_mapping_accepted.json"
+
+    def require(self, *, writable: bool) -> None:
+        """Raises: HomeError, when there is no such folder or it cannot be read (or written, for a real run)."""
+        if not self.path.is_dir():
+            raise HomeError(self.path, "there is no such folder", "Give the editor's folder as ait42_home")
+        if not self.sessions.is_dir() and not self.database.exists():
+            raise HomeError(
+                self.path,
+                "there is no folder 'sessions' in it",
+                "Give the folder that holds 'sessions' as ait42_home; ls -la shows what it holds",
+            )
+        if self.sessions.is_dir() and not os.access(self.sessions, os.R_OK | os.X_OK):
+            raise HomeError(self.sessions, "may not be read", f"Give yourself the right: chmod u+rx {self.sessions}")
+        if writable and not os.access(self.path, os.W_OK | os.X_OK):
+            raise HomeError(
+                self.path, "may not be written", "Give yourself the right (chmod u+w), or keep dry_run = True"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One run at a time: a lock on the folder itself leaves no file and dies with its process.
+
+        Raises: RunInProgress, naming the process that holds it where that can be known
+        """
+        handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = lock_holder(handle)
+                raise RunInProgress(
+                    self.path,
+                    f"another run works here{holder and f' ({holder})'}",
+                    "Wait until it has ended, or end it, and run again",
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+    def leftovers(self) -> list[Path]:
+        """The work folders of runs that were killed. Ask only while holding the lock."""
+        return sorted(p for p in self.path.glob(f"{WORK_PREFIX}*") if p.is_dir() and not p.is_symlink())
+
+    @contextmanager
+    def work_folder(self, run_id: str, *, dry_run: bool) -> Iterator[Path]:
+        """A private folder (0700) that is gone afterwards: in the home for a real run, so that publishing is a rename."""
+        if dry_run:
+            folder = Path(tempfile.mkdtemp(prefix="ait42nb-"))
+        else:
+            folder = self.path / f"{WORK_PREFIX}{run_id}"
+            folder.mkdir(mode=0o700)
+            give_to_owner(folder, self.path)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def lock_holder(handle: int) -> str:
+    """Who holds the flock on an open file: 'pid 123 (python)', or '' where that cannot be known."""
+    inode = os.fstat(handle).st_ino
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        fields = line.split()
+        if "FLOCK" in fields and fields[5].rpartition(":")[2] == str(inode):
+            pid = fields[4]
+            try:
+                return f"process {pid}, {Path(f'/proc/{pid}/comm').read_text().strip()}"
+            except OSError:
+                return f"process {pid}"
+    return ""
+
+
+def give_to_owner(path: Path, home: Path) -> None:
+    """As root, what is made in somebody's home belongs to them."""
+    if os.geteuid() == 0:
+        owner = home.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a private file (0600) whole or not at all, over what was there; a link is replaced, not followed."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        give_to_owner(temporary, path.parent)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def require_space(folder: Path, needed: int, shown: Callable[[int], str]) -> None:
+    """Raises: DiskFull, when fewer than `needed` bytes are free where `folder` lies."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFull(
+            folder,
+            f"about {shown(needed)} are needed and {shown(free)} are free",
+            "Free some space (df -h shows where) and run again; nothing was written",
+        )
+
+
+def is_regular(mode: int) -> bool:
+    return stat.S_ISREG(mode)

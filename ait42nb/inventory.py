@@ -1,0 +1,164 @@
+"""Which files there are: each copied once, hashed in the same pass, and proven to have stood still meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ait42nb.home import require_space
+
+if TYPE_CHECKING:
+    from ait42nb.pipeline import Run
+
+# A file that the editor rewrites is whole again within milliseconds; one that never rests is held as unstable.
+ATTEMPTS = 8
+PAUSE = 0.05
+# The copies, the staging database and DuckDB's spill lie beside each other.
+SPACE_FACTOR = 4
+
+_BOM = b"\xef\xbb\xbf"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class File:
+    """One `*.json` of the home.
+
+    `state` is read, empty, unreadable or unstable. `odd` tells that the text has control characters that DuckDB would
+    take for blanks. `source_path` is relative to the home.
+    """
+
+    file_no: int
+    source_path: str
+    workspace_hash: str
+    state: str
+    size_bytes: int = 0
+    mtime_ns: int = 0
+    sha256: str | None = None
+    bom: bool = False
+    odd: bool = False
+    copy: Path | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    files: tuple[File, ...]
+
+    @property
+    def readable(self) -> tuple[File, ...]:
+        return tuple(f for f in self.files if f.state == "read")
+
+
+def take_inventory(run: Run) -> Inventory:
+    """Copy and hash every session file; each later stage reads the copies.
+
+    Makes:   the copies, under plain numbers (DuckDB takes names as globs), in the work folder
+    Returns: the files, in the order of their names
+    Raises:  DiskFull, when there is no room for what follows
+    Rule:    sources are never written (invariant 5); size and mtime equal before and after, else read again (A10)
+    """
+    folder = run.work / "files"
+    folder.mkdir(mode=0o700)
+    found = _find(run.home.sessions)
+    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in found), lambda n: f"{n / 1e6:,.0f} MB")
+    with ThreadPoolExecutor(2) as pool:
+        files = pool.map(lambda job: _take(run.home.path, folder, *job), enumerate(found))
+        return Inventory(tuple(files))
+
+
+def _find(sessions: Path) -> list[Path]:
+    if not sessions.is_dir():
+        return []
+    with os.scandir(sessions) as entries:
+        return sorted((Path(e.path) for e in entries if e.name.endswith(".json")), key=lambda p: os.fsencode(p.name))
+
+
+def _size(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _take(home: Path, folder: Path, number: int, path: Path) -> File:
+    name = shown_name(path.name)
+    named = {"file_no": number, "source_path": f"sessions/{name}", "workspace_hash": name.removesuffix(".json")}
+    problem = _why_not(home, path)
+    if problem:
+        return File(**named, state="unreadable", detail=problem)
+    copy = folder / f"{number:06}.json"
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE)
+        try:
+            facts, settled = _copy(path, copy)
+        except OSError as error:
+            return File(**named, state="unreadable", detail=(error.strerror or "cannot be read").lower())
+        # A plain rewrite begins by emptying the file.
+        just_emptied = facts["size_bytes"] == 0 and time.time_ns() - facts["mtime_ns"] < 2e9
+        if settled and not (just_emptied and attempt < ATTEMPTS - 1):
+            return File(**named, **facts, copy=copy)
+    copy.unlink(missing_ok=True)
+    return File(
+        **named, state="unstable", detail=f"was being written each of the {ATTEMPTS} times that it was read"
+    )
+
+
+def shown_name(name: str) -> str:
+    """A file's name as text, whatever bytes it is made of."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _why_not(home: Path, path: Path) -> str | None:
+    """Why a path is no file to read: a folder, a pipe, a link out of the home."""
+    try:
+        status = path.stat()
+        if path.is_symlink() and not path.resolve().is_relative_to(home.resolve()):
+            return "is a link that leads out of the home"
+    except (OSError, RuntimeError) as error:
+        return "is a link that leads nowhere" if path.is_symlink() else f"cannot be looked at: {type(error).__name__}"
+    return None if stat.S_ISREG(status.st_mode) else "is no regular file"
+
+
+def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
+    """Copy and hash in one pass; the facts, and whether the file stood still meanwhile."""
+    digest, size, blank, odd = hashlib.sha256(), 0, True, False
+    # Without O_NONBLOCK a pipe that took the file's place meanwhile would hang the run.
+    source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(source, "rb", buffering=0) as reading, copy.open("wb", buffering=0) as writing:
+        before = os.fstat(source)
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(0, "is no regular file")
+        os.chmod(copy, 0o600)
+        bom = False
+        while chunk := reading.read(_CHUNK):
+            digest.update(chunk)
+            writing.write(chunk)
+            if size == 0 and chunk.startswith(_BOM):
+                bom, chunk = True, chunk[len(_BOM) :]
+                size += len(_BOM)
+            size += len(chunk)
+            blank = blank and not chunk.strip()
+            odd = odd or b"\x0b" in chunk or b"\x0c" in chunk
+    after = path.stat()
+    settled = (
+        (before.st_size, before.st_mtime_ns, before.st_ino) == (after.st_size, after.st_mtime_ns, after.st_ino)
+        and size == before.st_size
+    )
+    facts = {
+        "state": "empty" if blank else "read",
+        "size_bytes": size,
+        "mtime_ns": before.st_mtime_ns,
+        "sha256": digest.hexdigest(),
+        "bom": bom,
+        "odd": odd,
+    }
+    return facts, settled

@@ -1,0 +1,134 @@
+"""The whole run on one screen: settings -> STAGES -> report."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from ait42nb import engine as duck
+from ait42nb.backup import back_up
+from ait42nb.check import check_records
+from ait42nb.errors import Ait42Error, HomeError, MigrationFailed
+from ait42nb.home import Home, new_run_id, now
+from ait42nb.inventory import take_inventory
+from ait42nb.mapping import map_workspaces
+from ait42nb.publish import publish_database
+from ait42nb.read import read_documents
+from ait42nb.resolve import resolve_records
+from ait42nb.settings import Settings, read_settings
+from ait42nb.stage import stage_database
+from ait42nb.verify import verify_database
+
+STAGES = (
+    take_inventory,
+    map_workspaces,
+    read_documents,
+    check_records,
+    resolve_records,
+    stage_database,
+    verify_database,
+    back_up,
+    publish_database,
+)
+
+T = TypeVar("T")
+
+
+@dataclass
+class Run:
+    """One run over one home: what every stage gets, and what the stages before it returned."""
+
+    settings: Settings
+    home: Home
+    run_id: str = field(default_factory=new_run_id)
+    started_at: str = field(default_factory=now)
+    work: Path | None = None
+    engine: duck.Engine | None = None
+    results: dict[type, object] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+    failure: Ait42Error | None = None
+    told: bool = False  # whether the report has shown the failure
+    resources: ExitStack = field(default_factory=ExitStack)
+
+    def step(self, stage: Callable[[Run], T]) -> T | None:
+        """Run one stage and keep what it returns; after a failure every further stage is skipped and gives None."""
+        if self.failure:
+            return None
+        began = time.perf_counter()
+        try:
+            with duck.translated(stage.__name__):
+                result = stage(self)
+        except Ait42Error as error:
+            self.failure = error
+            return None
+        except OSError as error:
+            self.failure = HomeError(error.filename or self.home.path, _plain(error), "Nothing was published; run again")
+            self.failure.__cause__ = error
+            return None
+        finally:
+            self.timings[stage.__name__] = time.perf_counter() - began
+        self.results[type(result)] = result
+        return result
+
+    def get(self, kind: type[T]) -> T:
+        """What an earlier stage returned."""
+        return self.results[kind]
+
+    def close(self) -> None:
+        """Let go of the lock, the engine and the work folder. A second call does nothing."""
+        self.resources.close()
+        atexit.unregister(self.close)
+
+
+def start(parameters: Mapping[str, object] | None = None, **more: object) -> Run:
+    """Open a run from a notebook's `globals()` (or from keyword arguments, in a script).
+
+    Returns: a Run; where the parameters or the home cannot be used, one that has failed already, so that the notebook's
+             report says why
+    """
+    try:
+        settings = read_settings({**(parameters or {}), **more})
+    except Ait42Error as error:
+        return Run(Settings(), Home(Settings().home), failure=error)
+    run = Run(settings, Home(settings.home))
+    atexit.register(run.close)
+    run.step(_open)
+    return run
+
+
+def _open(run: Run) -> None:
+    run.home.require(writable=not run.settings.dry_run)
+    run.resources.enter_context(run.home.locked())
+    run.work = run.resources.enter_context(run.home.work_folder(run.run_id, dry_run=run.settings.dry_run))
+    run.engine = duck.connect(run.work, run.settings.memory_limit)
+    run.resources.callback(run.engine.close)
+
+
+def migrate(**parameters: object) -> Run:
+    """The whole run in one call, as the tests and the fleet make it. Look at `failure` and `results` afterwards."""
+    run = start(parameters)
+    try:
+        for stage in STAGES:
+            run.step(stage)
+    finally:
+        run.close()
+    return run
+
+
+def conclude(run: Run) -> None:
+    """The notebook's last cell: let go of everything, and fail here if the run failed.
+
+    Raises: MigrationFailed, after the whole report was shown
+    """
+    run.close()
+    if run.failure:
+        raise MigrationFailed(run.failure.where, run.failure.problem, run.failure.remedy) from run.failure
+
+
+def _plain(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,164 @@
+"""Notebook parameters, as papermill or a person gives them -> Settings, or one error that names the parameter.
+
+`-p dry_run false` arrives as the text "false", a hash of sixteen digits as a number, and a misspelt name as a variable that
+nobody reads: all of that is settled here, once.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ait42nb.errors import SettingsError
+
+_TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
+_FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters of `migrate.ipynb`."""
+
+    ait42_home: str = "~/.ait42"
+    dry_run: bool = True
+    strict: bool = False
+    workspace_mapping: str | dict[str, str] = ""
+    search_roots: list[str] = field(default_factory=list)
+    on_unmapped: typing.Literal["hold", "fail"] = "hold"
+    accept_hash_mismatch: bool | list[str] = False
+    reread: bool = False
+    backup: bool = True
+    redact: bool = True
+    summary_path: str = ""
+    memory_limit: str = "600MB"
+
+    @property
+    def home(self) -> Path:
+        return Path(self.ait42_home).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class ValidateSettings:
+    """The parameters of `validate.ipynb`."""
+
+    ait42_home: str = "~/.ait42"
+    strict: bool = False
+    redact: bool = True
+    summary_path: str = ""
+    dry_run: typing.ClassVar[bool] = True
+
+    @property
+    def home(self) -> Path:
+        return Path(self.ait42_home).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class RollbackSettings:
+    """The parameters of `rollback.ipynb`."""
+
+    ait42_home: str = "~/.ait42"
+    action: typing.Literal[
+        "", "restore_database", "restore_json", "remove_database", "export_json", "drill"
+    ] = ""
+    backup_id: str = "latest"
+    output_dir: str = ""
+    dry_run: bool = True
+    redact: bool = True
+    summary_path: str = ""
+
+    @property
+    def home(self) -> Path:
+        return Path(self.ait42_home).expanduser().absolute()
+
+
+S = typing.TypeVar("S")
+
+
+def read_settings(namespace: Mapping[str, object], kind: type[S] = Settings) -> S:
+    """The parameters that stand in a notebook's `globals()`.
+
+    Returns: an instance of `kind`; a parameter that is not in the namespace has its default
+    Raises:  SettingsError, when a value cannot be understood, or when the parameters cell or papermill's injected
+             one assigns a name that is no parameter
+    """
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for name in _assigned(namespace, known):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(
+                f"parameter {name}", "does not exist", f"Did you mean {near}? The parameters are {', '.join(known)}"
+            )
+    hints = typing.get_type_hints(kind)
+    given = {name: _coerced(name, hints[name], namespace[name]) for name in known if name in namespace}
+    return kind(**given)
+
+
+def _assigned(namespace: Mapping[str, object], known: Mapping[str, object]) -> list[str]:
+    """The names that the parameters cell and papermill's injected cell assign; a person's other cells do not count."""
+    names: list[str] = []
+    for source in namespace.get("In", ()):
+        try:
+            targets = [
+                target.id
+                for node in ast.parse(str(source)).body
+                for target in (
+                    node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+                )
+                if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name)
+            ]
+        except SyntaxError:
+            continue  # a cell with magics is no parameters cell
+        injected = str(source).lstrip().startswith("# Parameters")
+        if injected or sum(target in known for target in targets) > 1:
+            names += targets
+    return names
+
+
+def _coerced(name: str, wanted: object, value: object) -> object:
+    """`value` as the type that the parameter has."""
+    options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
+    for option in options:
+        coerced = _as(option, value)
+        if coerced is not None:
+            return coerced
+    raise SettingsError(f"parameter {name}", f"{value!r} cannot be understood", f"Give {_described(wanted)}")
+
+
+def _as(wanted: object, value: object) -> object | None:
+    """`value` as `wanted`, or None where it cannot be read as that."""
+    if wanted is bool:
+        word = str(value).strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    if wanted is str:
+        if isinstance(value, Path):
+            return str(value)
+        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+        return _text(value) if plain else "" if value is None else None
+    if wanted == list[str]:
+        listed = [value] if isinstance(value, str) and value else [] if value in ("", None) else value
+        return [_text(v) for v in listed] if isinstance(listed, list | tuple) else None
+    if wanted == dict[str, str]:
+        return {_text(k): _text(v) for k, v in value.items()} if isinstance(value, Mapping) else None
+    if wanted is int:
+        return int(str(value)) if str(value).strip().isdigit() else None
+    allowed = typing.get_args(wanted)
+    return value if value in allowed else None
+
+
+def _text(value: object) -> str:
+    # A hash of sixteen digits comes out of YAML as a number, without the zeros that it began with.
+    return f"{value:016d}" if isinstance(value, int) and not isinstance(value, bool) and value > 9999 else str(value)
+
+
+def _described(wanted: object) -> str:
+    if isinstance(wanted, types.UnionType):
+        return " or ".join(_described(option) for option in typing.get_args(wanted))
+    if typing.get_origin(wanted) is typing.Literal:
+        return "one of " + ", ".join(repr(v) for v in typing.get_args(wanted))
+    return {bool: "true or false", str: "text", int: "a whole number"}.get(wanted, "a list of text" if wanted == list[str] else "a mapping of text to text")

@@ -1,0 +1,170 @@
+"""The private staging database: everything that is to be published, in the schema in which it will be read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ait42nb import database, scan
+from ait42nb import engine as duck
+from ait42nb.check import RULES, lines_of
+from ait42nb.inventory import File, Inventory
+from ait42nb.mapping import Mapped
+from ait42nb.read import Documents
+
+if TYPE_CHECKING:
+    from ait42nb.pipeline import Run
+
+# What the text of a file may take in migration_rejects; the file itself is never touched.
+LARGEST_DOCUMENT = 64 << 20
+
+# Why a file or a whole record is not in the main tables, in plain words. What single values break is in the rules.
+WORDS = {
+    "malformed": "the text is no JSON",
+    "not_an_array": "the text is JSON, but no array of sessions",
+    "invalid_utf8": "the text is not UTF-8",
+    "unreadable": "the file cannot be read",
+    "unstable": "the file was being written each time that it was read",
+    "unmapped_workspace": "nobody knows which folder this file belongs to",
+    "hash_mismatch": "the folder that was given for this file has another hash",
+    "shadowed_duplicate": "an earlier element of this file has the same id; it is the live one",
+    "superseded": "another file has a newer session of the same id",
+}
+
+
+class Held(NamedTuple):
+    """A file or a record that is held back: what a person should look at."""
+
+    source_path: str
+    pointer: str
+    entity: str
+    key: str | None
+    reason: str
+    detail: str
+    instances: int
+    messages: int
+
+    def __str__(self) -> str:
+        return f"{self.source_path}{self.pointer and f' {self.pointer}'}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The staging file, how many rows it got, what is held, and the rejects: reason -> count."""
+
+    path: Path
+    sessions: int
+    instances: int
+    messages: int
+    held: tuple[Held, ...]
+    rejects: dict[str, int]
+
+
+def stage_database(run: Run) -> Staged:
+    """Write the staging file: main tables in bulk by DuckDB, then the rejects, indexes, search and triggers.
+
+    Reads:   everything that `resolve_records` made
+    Makes:   {work}/staging.db, complete but for the books and the end of the run
+    Raises:  DiskFull, when there is no room for it
+    Rule:    text is stored exactly as it is; rowids follow the order of the sources
+    """
+    path = run.work / "staging.db"
+    with closing(database.create(path)) as connection:
+        triggers = database.drop_triggers(connection)
+        indexes = database.drop_indexes(connection)
+    counts = _fill(run, path)
+    with closing(database.open_staging(path)) as connection, database.driver_errors(path):
+        connection.execute("begin")
+        _write_rejects(run, connection)
+        connection.execute("commit")
+        held = tuple(Held(*row) for row in connection.execute(duck.sql("stage/held")))
+        rejects = dict(connection.execute("select reason, count(*) from migration_rejects group by reason"))
+        database.run_statements(connection, indexes)
+        database.fill_search(connection)
+        database.run_statements(connection, triggers)
+    return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], held, rejects)
+
+
+def _fill(run: Run, path: Path) -> dict[str, int]:
+    duck.make(run.engine, "stage/message_rows")
+    duck.make(run.engine, "stage/message_residue")
+    counts = {}
+    with duck.attached(run.engine, path, "staging", writable=True):
+        for table in ("sessions", "instances", "chat_messages", "migration_residue", "migration_ledger"):
+            parameters = {"run_id": run.run_id} if table == "migration_ledger" else {}
+            duck.append(run.engine, f"staging.{table}", f"stage/{table}", **parameters)
+            counts[table] = duck.count(run.engine, f"staging.{table}")
+    return counts
+
+
+def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
+    """Everything that is not in the main tables, whole."""
+    duck.make(run.engine, "stage/rejects", rules=list(RULES), codes=list(WORDS), words=list(WORDS.values()))
+    insert = duck.sql("stage/insert_reject")
+    for row in _rejected_files(run):
+        connection.execute(insert, row | {"run_id": run.run_id})
+    columns = ("file_no", "ordinal", "source_path", "pointer", "key", "reason", "detail", "instances", "messages")
+    found = run.engine.execute(f"select {', '.join(columns)} from rejects").fetchall()
+    rejects = {row[:2]: dict(zip(columns[2:], row[2:], strict=True)) for row in found}
+    for place, text in _texts(run, set(rejects)):
+        row = rejects.pop(place) | {"entity": "session", "document": text, "document_bytes": None}
+        connection.execute(insert, row | {"run_id": run.run_id})
+
+
+def _rejected_files(run: Run) -> Iterator[dict[str, object]]:
+    mapped, readings = run.get(Mapped), run.get(Documents).readings
+    for file in run.get(Inventory).files:
+        reasons = []
+        if file.state in ("unreadable", "unstable"):
+            reasons.append((file.state, file.detail))
+        if file.state == "read":
+            reading = readings[file.file_no]
+            if reading.state != "read":
+                reasons.append((reading.state, reading.detail))
+            state = mapped[file.workspace_hash].state
+            if state != "mapped":
+                reasons.append((state, None))
+        for reason, detail in reasons:
+            document, document_bytes = _whole(file, reason)
+            words = WORDS[reason] + (f": {detail}" if detail else "")
+            yield {
+                "source_path": file.source_path,
+                "pointer": "",
+                "entity": "file",
+                "key": file.workspace_hash,
+                "reason": reason,
+                "detail": json.dumps([{"reason": reason, "entity": "file", "pointer": "", "detail": words}]),
+                "instances": 0,
+                "messages": 0,
+                "document": document,
+                "document_bytes": document_bytes,
+            }
+
+
+def _whole(file: File, reason: str) -> tuple[str | None, bytes | None]:
+    """The text of a file that is no array of records, or its bytes where they are no text."""
+    if reason not in ("malformed", "not_an_array", "invalid_utf8") or file.size_bytes > LARGEST_DOCUMENT:
+        return None, None
+    content = file.copy.read_bytes()
+    return (None, content) if reason == "invalid_utf8" else (content.decode(), None)
+
+
+def _texts(run: Run, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str]]:
+    """The text of each wanted record: from what was set aside, else cut out of its file once more."""
+    missing = set(wanted)
+    for line in lines_of(run.get(Documents).aside):
+        place = (line["file_no"], line["ordinal"])
+        if place in missing:
+            missing.remove(place)
+            yield place, line["document"]
+    for file_no in sorted({file_no for file_no, _ in missing}):
+        file = run.get(Inventory).files[file_no]
+        with scan.opened(file.copy) as text:
+            for ordinal, (begin, end) in enumerate(scan.Cutter(text, scan.first_byte(text))):
+                if (file_no, ordinal) in missing:
+                    yield (file_no, ordinal), text[begin:end].decode()

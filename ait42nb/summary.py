@@ -1,0 +1,132 @@
+"""The run in numbers: what the summary cell, `summary_path` and `migration_runs` hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ait42nb import __version__
+from ait42nb.database import ValidationReport
+from ait42nb.errors import SourceError
+from ait42nb.inventory import Inventory
+from ait42nb.mapping import Mapped
+from ait42nb.reconcile import KINDS, PLACES
+from ait42nb.resolve import Resolved
+from ait42nb.stage import Staged
+from ait42nb.verify import Verified
+
+if TYPE_CHECKING:
+    from ait42nb.pipeline import Run
+
+# Reasons of records that are not lost to the reader: another record of the same id stands in the main tables.
+ASIDE = frozenset({"shadowed_duplicate", "superseded"})
+
+
+class Stats(dict):
+    """The guide's statistics: files_processed, sessions_migrated, instances_migrated, messages_migrated, errors.
+
+    `str()` is the guide's block of text, line for line.
+    """
+
+    def __str__(self) -> str:
+        lines = [
+            "=== Migration Results ===",
+            f"Files processed:     {self['files_processed']}",
+            f"Sessions migrated:   {self['sessions_migrated']}",
+            f"Instances migrated:  {self['instances_migrated']}",
+            f"Messages migrated:   {self['messages_migrated']}",
+            f"Errors:              {len(self['errors'])}",
+        ]
+        if self["errors"]:
+            lines += ["", "=== Errors ===", *(f"  - {error}" for error in self["errors"])]
+        return "\n".join(lines)
+
+
+def outcome(run: Run) -> str:
+    """ok, held (something is not in the main tables and a person should look) or failed."""
+    if run.failure:
+        return "failed"
+    staged = run.results.get(Staged)
+    return "held" if staged and set(staged.rejects) - ASIDE else "ok"
+
+
+def summarize(run: Run) -> dict[str, object]:
+    """The summary, as DESIGN fixes it; of a run that failed as far as it came."""
+    staged, verified = run.results.get(Staged), run.results.get(Verified)
+    resolved, mapped = run.results.get(Resolved), run.results.get(Mapped)
+    inventory = run.results.get(Inventory)
+    files = inventory.files if inventory else ()
+    empty_books = {kind: dict.fromkeys(("source", *PLACES), 0) for kind in KINDS}
+    books = verified.balance.total if verified else empty_books
+    return {
+        "outcome": outcome(run),
+        "dry_run": run.settings.dry_run,
+        "run_id": run.run_id,
+        "kit_version": __version__,
+        "ait42_home": shown_home(run),
+        "stats": stats(run),
+        "balance": books
+        | {
+            "files": {
+                "found": len(files),
+                "empty": sum(file.state == "empty" for file in files),
+                "held": len({e.source_path for e in staged.held if e.entity == "file"}) if staged else 0,
+                "unmapped": len(mapped.unmapped) if mapped else 0,
+            }
+        },
+        "rejects": dict(sorted(staged.rejects.items())) if staged else {},
+        "warnings": dict(sorted(resolved.warnings.items())) if resolved else {},
+        "validation": (verified.report if verified else ValidationReport()).to_dict(),
+        "timings": {stage: round(seconds, 3) for stage, seconds in run.timings.items()},
+    }
+
+
+def stats(run: Run) -> Stats:
+    inventory, verified, staged = (run.results.get(kind) for kind in (Inventory, Verified, Staged))
+    books = verified.balance.total if verified else {}
+    migrated = {f"{kind}_migrated": books[kind]["inserted"] + books[kind]["updated"] if books else 0 for kind in KINDS}
+    errors = [str(held) for held in staged.held] if staged else []
+    if run.failure:
+        errors.append(type(run.failure).__name__ if run.settings.redact else str(run.failure))
+    return Stats(
+        files_processed=sum(file.state == "read" for file in inventory.files) if inventory else 0,
+        **migrated,
+        errors=errors,
+    )
+
+
+def shown_home(run: Run) -> str:
+    return "(redacted)" if run.settings.redact else str(run.home.path)
+
+
+def write_summary(run: Run, summary: dict[str, object]) -> None:
+    """Write the summary where `summary_path` says, if it says so.
+
+    Raises: SourceError, when that cannot be written
+    """
+    if not run.settings.summary_path:
+        return
+    path = Path(run.settings.summary_path).expanduser()
+    try:
+        path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SourceError(path, "the summary cannot be written there", "Give a writable summary_path") from error
+
+
+def read_summary(notebook: str | Path) -> dict[str, object]:
+    """The summary that an executed notebook carries, in the cell that is tagged `summary`.
+
+    Raises: SourceError, when it is no notebook, or has no such cell
+    """
+    try:
+        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+        return next(
+            output["data"]["application/json"]
+            for cell in cells
+            if "summary" in cell["metadata"].get("tags", ())
+            for output in cell["outputs"]
+            if "application/json" in output.get("data", ())
+        )
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise SourceError(notebook, "holds no summary", "Give a notebook that was executed by papermill") from error

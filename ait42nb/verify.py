@@ -1,0 +1,248 @@
+"""The proof: every stored value compared with its source, and every record read back as the editor reads it.
+
+The sources are read once more and by another way than before: what was read in bulk with types instead of values as
+text, what was looked at one by one with plain `json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from ait42nb import database
+from ait42nb import engine as duck
+from ait42nb.check import KEYS, Lines, lines_of
+from ait42nb.database import ValidationReport
+from ait42nb.errors import VerificationFailed
+from ait42nb.mapping import Mapped
+from ait42nb.read import Documents
+from ait42nb.reconcile import Balance, balance, require_balance
+from ait42nb.stage import Staged
+
+if TYPE_CHECKING:
+    from ait42nb.pipeline import Run
+
+_TABLES = ("sessions", "instances", "messages")
+# The values of a row that are compared: of a session, an instance, a message.
+_VALUES = {"session": 18, "instance": 14, "message": 4}
+_LARGEST_SHOWN = 20
+
+
+class Difference(NamedTuple):
+    """A value that is stored otherwise than it stands in its source; `column` is * for a whole row."""
+
+    entity: str
+    session_id: str
+    key: str
+    column: str
+    expected: object
+    found: object
+
+    def __str__(self) -> str:
+        return f"{self.entity} {self.key or self.session_id} of session {self.session_id}: {self.column}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The guide's validation report with the values compared, the books, and what the editor will see a workspace."""
+
+    report: ValidationReport
+    balance: Balance
+    workspaces: tuple[tuple[str, int, int, int], ...]
+
+
+def verify_database(run: Run) -> Verified:
+    """Prove the staging file.
+
+    Raises: VerificationFailed, naming the first differences, or what does not balance
+    Rule:   every value is compared (invariant 10), the books balance (invariant 2)
+    """
+    staged = run.get(Staged)
+    differences, compared = compare_values(run)
+    books = balance(run)
+    with closing(database.open_readonly(staged.path)) as connection:
+        report = replace(database.validate(connection), values_compared=compared, values_different=len(differences))
+        views = _editor_views(run, connection)
+    where = run.home.database
+    if differences:
+        named = "; ".join(map(str, differences[:_LARGEST_SHOWN]))
+        raise VerificationFailed(
+            where, f"{len(differences)} values differ from their source: {named}", "Nothing was published; run again"
+        )
+    require_balance(books, where)
+    if not report.is_valid:
+        raise VerificationFailed(where, "the staged database is not valid", "Nothing was published; run again")
+    return Verified(report, books, views)
+
+
+def compare_values(run: Run) -> tuple[list[Difference], int]:
+    """Compare every value of the staging file with its source.
+
+    Makes:   expected, stored: a hash a row; suspects: the rows in which they differ
+    Returns: the differences, value by value, and how many values were compared
+    """
+    engine = run.engine
+    duck.run(engine, "verify/expected")
+    for _ in _sources(run):
+        duck.append(engine, "expected", "verify/expect")
+    with duck.attached(engine, run.get(Staged).path, "staging"):
+        for table in _TABLES:
+            duck.view(engine, f"verify/stored_{table}")
+        duck.make(engine, "verify/stored")
+        suspects = duck.make(engine, "verify/suspects")
+        found = list(_differences(run)) if suspects else []
+    rows = dict(engine.execute("select entity, count(*) from expected group by entity").fetchall())
+    return found, sum(_VALUES[entity] * rows.get(entity, 0) for entity in _VALUES)
+
+
+def _sources(run: Run) -> Iterator[None]:
+    """Make source_sessions, source_instances and source_messages, one batch after the other."""
+    for batch in run.get(Documents).batches:
+        duck.make(run.engine, "verify/batch", copies=batch.copies)
+        duck.make(run.engine, "read/places", **batch._asdict())
+        for table in _TABLES:
+            duck.make(run.engine, f"verify/source_{table}")
+        yield
+    for table, lines in _odd_records(run):
+        lines.load(run.engine, f"verify/odd_{table}", f"source_{table}")
+    yield
+
+
+def _odd_records(run: Run) -> list[tuple[str, Lines]]:
+    """The accepted records that were looked at one by one, read by plain `json`."""
+    folder = run.work / "verify"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    written = {table: Lines(folder / f"{table}.ndjson") for table in _TABLES}
+    paths = dict(run.engine.execute("select file_no, workspace_path from workspaces").fetchall())
+    accepted = dict(
+        ((file_no, ordinal), id_)
+        for file_no, ordinal, id_ in run.engine.execute("select file_no, ordinal, session_id from accepted").fetchall()
+    )
+    renamed = {tuple(row[:3]): row[3] for row in run.engine.execute(
+        "select file_no, ordinal, position, id from renamed_messages").fetchall()}
+    for line in lines_of(run.get(Documents).aside):
+        place = (line["file_no"], line["ordinal"])
+        if place not in accepted:
+            continue
+        record = json.loads(line["document"])
+        instances = _distinct(record.get("instances"), "instanceId")
+        messages = _distinct(record.get("chatHistory"), "id")
+        numbers = {instance["instanceId"] for instance in instances}
+        written["sessions"].write({
+            **_columns(record, "session"),
+            "session_id": record["id"],
+            "workspace_path": paths[place[0]],
+            "preserve_worktrees": int(record.get("preserveWorktrees") or False),
+            "runtime_mix": _compact(record.get("runtimeMix")),
+            "instance_count": len(instances),
+            "message_count": len(messages),
+        })
+        for position, instance in enumerate(instances):
+            written["instances"].write(
+                {**_columns(instance, "instance"), "session_id": record["id"], "position": position}
+            )
+        for position, message in enumerate(messages):
+            written["messages"].write({
+                **_columns(message, "message"),
+                "id": renamed.get((*place, position), message["id"]),
+                "session_id": record["id"],
+                "position": position,
+                "instance_id": message.get("instanceId") if message.get("instanceId") in numbers else None,
+            })
+    return list(written.items())
+
+
+def _distinct(records: list[dict] | None, key: str) -> list[dict]:
+    """A list without the repeats of what stands in it already."""
+    kept: list[dict] = []
+    seen: dict[object, list[dict]] = {}
+    for record in records or []:
+        bare = {k: v for k, v in record.items() if v is not None}
+        same = seen.setdefault(record[key], [])
+        if bare not in same:
+            same.append(bare)
+            kept.append(record)
+    return kept
+
+
+def _columns(record: dict, entity: str) -> dict[str, object]:
+    return {_snake(key): _held(key, record.get(key)) for key in KEYS[entity] if key not in ("instances", "chatHistory")}
+
+
+def _snake(key: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in key)
+
+
+def _held(key: str, value: object) -> object:
+    """A value, or None where it is an integer beyond what the editor's reader holds."""
+    largest = 2**63 - 1 if key == "totalDuration" else 2**31 - 1
+    return None if isinstance(value, int) and value > largest else value
+
+
+def _compact(value: list[str] | None) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _differences(run: Run) -> Iterator[Difference]:
+    """The suspects' values, column by column."""
+    engine = run.engine
+    stored = {}
+    for entity, table in zip(_VALUES, _TABLES, strict=True):
+        stored |= {(entity, *key): row for key, row in _rows(engine, entity, f"stored_{table}")}
+    seen = set()
+    places = {
+        row[:3]: row[3:]
+        for row in engine.execute(
+            "select entity, session_id, key, expected_place, stored_place from suspects"
+        ).fetchall()
+    }
+    for _ in _sources(run):
+        for entity, table in zip(_VALUES, _TABLES, strict=True):
+            for key, expected in _rows(engine, entity, f"source_{table}"):
+                name = (entity, *key)
+                seen.add(name)
+                found = stored.get(name)
+                if found is None:
+                    yield Difference(*name, "*", "a row", None)
+                    continue
+                columns = [c for c in expected if c not in ("position", "row_id") and expected[c] != found[c]]
+                for column in columns:
+                    yield Difference(*name, column, expected[column], found[column])
+                if not columns and places[name][0] != places[name][1]:
+                    yield Difference(*name, "order", *places[name])
+    for name in stored.keys() - seen:
+        yield Difference(*name, "*", None, "a row")
+
+
+def _rows(engine: duck.Engine, entity: str, table: str) -> Iterator[tuple[tuple[str, str], dict[str, object]]]:
+    """The suspect rows of a table, as dicts by (session_id, key)."""
+    key = {"session": "''", "instance": "instance_id::varchar", "message": "id"}[entity]
+    cursor = engine.execute(
+        f"select {key} as _key, {table}.* from {table} "
+        f"semi join suspects on entity = $entity and suspects.session_id = {table}.session_id and suspects.key = {key}",
+        {"entity": entity},
+    )
+    names = [column[0] for column in cursor.description]
+    for row in cursor.fetchall():
+        values = dict(zip(names, row, strict=True))
+        yield (values["session_id"], values.pop("_key")), values
+
+
+def _editor_views(run: Run, connection) -> tuple[tuple[str, int, int, int], ...]:
+    """Ask for every workspace as the editor would, and compare the counts.
+
+    Raises: VerificationFailed, naming the workspace
+    """
+    views = duck.rows(run.engine, "verify/expected_view")
+    for path, *expected in views:
+        *found, unreadable = connection.execute(duck.sql("verify/editor_view"), {"workspace_path": path}).fetchone()
+        if found != expected or unreadable:
+            raise VerificationFailed(
+                f"workspace {path}",
+                f"the editor would see {found} sessions, instances and messages instead of {expected}",
+                "Nothing was published; run again",
+            )
+    return tuple(views)
