@@ -117,33 +117,35 @@ def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
 
 
 def _rejected_files(run: Run) -> Iterator[dict[str, object]]:
+    """One row a file that cannot be read, is no array of sessions, or may not go in; with every reason for it."""
     mapped, readings = run.get(Mapped), run.get(Documents).readings
     for file in run.get(Inventory).files:
         reasons = []
         if file.state in ("unreadable", "unstable"):
             reasons.append((file.state, file.detail))
-        if file.state == "read":
-            reading = readings[file.file_no]
-            if reading.state != "read":
-                reasons.append((reading.state, reading.detail))
-            state = mapped[file.workspace_hash].state
-            if state != "mapped":
-                reasons.append((state, None))
-        for reason, detail in reasons:
-            document, document_bytes = _whole(file, reason)
-            words = WORDS[reason] + (f": {detail}" if detail else "")
-            yield {
-                "source_path": file.source_path,
-                "pointer": "",
-                "entity": "file",
-                "key": file.workspace_hash,
-                "reason": reason,
-                "detail": json.dumps([{"reason": reason, "entity": "file", "pointer": "", "detail": words}]),
-                "instances": 0,
-                "messages": 0,
-                "document": document,
-                "document_bytes": document_bytes,
-            }
+        elif file.state == "read":
+            reading, workspace = readings[file.file_no], mapped[file.workspace_hash]
+            reasons += [(reading.state, reading.detail)] * (reading.state != "read")
+            reasons += [(workspace.state, None)] * (workspace.state != "mapped")
+        if not reasons:
+            continue
+        document, document_bytes = _whole(file, reasons[0][0])
+        told = [
+            {"reason": reason, "entity": "file", "pointer": "", "detail": WORDS[reason] + (f": {detail}" if detail else "")}
+            for reason, detail in reasons
+        ]
+        yield {
+            "source_path": file.source_path,
+            "pointer": "",
+            "entity": "file",
+            "key": None,
+            "reason": reasons[0][0],
+            "detail": json.dumps(told),
+            "instances": 0,
+            "messages": 0,
+            "document": document,
+            "document_bytes": document_bytes,
+        }
 
 
 def _whole(file: File, reason: str) -> tuple[str | None, bytes | None]:

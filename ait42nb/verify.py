@@ -86,6 +86,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
     """
     engine = run.engine
     duck.run(engine, "verify/expected")
+    duck.make(engine, "verify/bulk")
     for _ in _sources(run):
         duck.append(engine, "expected", "verify/expect")
     with duck.attached(engine, run.get(Staged).path, "staging"):

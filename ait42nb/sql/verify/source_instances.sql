@@ -1,5 +1,5 @@
 -- source_instances: the values that each accepted instance of the batch has in its source.
--- DuckDB. in: batch, places, accepted   out: columns as in the target; position in its session, from 0
+-- DuckDB. in: batch, places, bulk   out: columns as in the target; position in its session, from 0
 select
     session_id, instance.instanceId as instance_id, position,
     instance.worktreePath as worktree_path, instance.branch, instance.agentName as agent_name, instance.status,
@@ -12,4 +12,4 @@ from (
     from batch
 )
 join places using (element)
-join accepted using (file_no, ordinal)
+join bulk using (file_no, ordinal)

@@ -1,5 +1,5 @@
 -- source_messages: the values that each accepted message of the batch has in its source, under the id that it got.
--- DuckDB. in: batch, places, accepted, renamed_messages   out: columns as in the target; instance_id is the number that
+-- DuckDB. in: batch, places, bulk, renamed_messages   out: columns as in the target; instance_id is the number that
 -- it names, NULL where its session has no such instance; position in its session, from 0
 select
     coalesce(renamed.id, message.id) as id,
@@ -15,5 +15,5 @@ from (
     from batch
 )
 join places using (element)
-join accepted using (file_no, ordinal)
+join bulk using (file_no, ordinal)
 left join renamed_messages as renamed using (file_no, ordinal, position)

@@ -1,5 +1,5 @@
 -- source_sessions: the values that each accepted session of the batch has in its source.
--- DuckDB. in: batch, places, accepted, workspaces   out: columns as in the target
+-- DuckDB. in: batch, places, bulk, workspaces   out: columns as in the target
 select
     session_id, workspace_path,
     record.type, record.task, record.status,
@@ -14,5 +14,5 @@ select
     coalesce(len(record.chatHistory), 0) as message_count
 from batch
 join places on places.element = batch.rowid
-join accepted using (file_no, ordinal)
+join bulk using (file_no, ordinal)
 join workspaces using (file_no)
