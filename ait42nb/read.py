@@ -224,7 +224,7 @@ def _read_one_by_one(file: File, aside: Path) -> Reading:
             lines.write("\n")
     if cutter.whole:
         return Reading()
-    return Reading("malformed", salvaged=True, detail=cutter.stopped)
+    return Reading("malformed", salvaged=aside.stat().st_size > 0, detail=cutter.stopped)
 
 
 def _not_utf8(text: mmap) -> str | None:

@@ -30,7 +30,7 @@ create macro is_integer_or_null(value, largest) as
 create macro is_boolean_or_null(value) as coalesce(value::varchar in ('true', 'false'), true);
 
 create macro is_strings_or_null(value) as
-    value is null or (json_type(value) = 'ARRAY' and len(list_filter(value::json[], lambda v: not is_string(v))) = 0);
+    value is null or coalesce(len(list_filter(try_cast(value as json[]), lambda v: not is_string(v))) = 0, false);
 
 create macro text_of(value) as value ->> '$';
 

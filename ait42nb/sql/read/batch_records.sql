@@ -1,9 +1,10 @@
 -- batch_records: each element of a batch as a whole: in order, or to be looked at one by one.
--- DuckDB. in: batch, places, batch_sessions, batch_instances, batch_messages; $repeats: one id may stand twice
+-- DuckDB. in: batch, places, batch_sessions, batch_instances, batch_messages; $repeats: what repeats was looked at
 -- out: one row an element
 --
 -- Set aside is also what only repeats: a second element of one id in its file (its text goes to the rejects), and a
--- session in which two instances or two messages share an id.
+-- session in which two instances or two messages share an id. Of messages that do, those that are left are different
+-- ones, and each gets an id of its own; of instances that do, none may go in.
 with instance_facts as (
     select file_no, ordinal, count(*) as instances, bool_and(in_order) and count(distinct instance_id) = count(*) as fine
     from batch_instances
@@ -11,7 +12,7 @@ with instance_facts as (
 ),
 
 message_facts as (
-    select file_no, ordinal, count(*) as messages, bool_and(in_order) and count(distinct id) = count(*) as fine
+    select file_no, ordinal, count(*) as messages, bool_and(in_order) and ($repeats or count(distinct id) = count(*)) as fine
     from batch_messages
     group by all
 )
