@@ -25,7 +25,7 @@ create macro is_string_or_null(value) as coalesce(starts_with(value::varchar, '"
 
 -- An integer as the editor writes it that its reader's 32 (64) bits can hold.
 create macro is_integer_or_null(value, largest) as
-    value is null or (regexp_full_match(value::varchar, '0|[1-9][0-9]{0,18}') and value::varchar::hugeint <= largest);
+    value is null or (regexp_full_match(value::varchar, '0|[1-9][0-9]{0,18}') and coalesce(try_cast(value::varchar as hugeint) <= largest, false));
 
 create macro is_boolean_or_null(value) as coalesce(value::varchar in ('true', 'false'), true);
 
