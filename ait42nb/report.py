@@ -12,15 +12,16 @@ from IPython.display import display
 
 from ait42nb.backup import BackedUp
 from ait42nb.check import KEYS, Checked
-from ait42nb.display import Badge, Code, Details, Notice, Shown, Stack, Table, flow_picture, size
+from ait42nb.display import Code, Details, Notice, Shown, Stack, Table, size
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Mapped
+from ait42nb.pictures import flow_picture
 from ait42nb.publish import Published
 from ait42nb.read import Documents
 from ait42nb.reconcile import KINDS, PLACES
 from ait42nb.resolve import Resolved
 from ait42nb.stage import WORDS, Staged
-from ait42nb.summary import ASIDE, Stats, read_summary, stats, summarize, write_summary
+from ait42nb.summary import ASIDE, read_summary, stats, summarize, write_summary
 from ait42nb.verify import Verified
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from ait42nb.display import count_credentials, shorten, size, tag
+from ait42nb.credentials import count_credentials
+from ait42nb.display import shorten, size, tag
 from ait42nb.errors import Ait42Error, SourceError
 
 # The richest first. What is not here, such as widgets and JavaScript, is dead or dangerous without a kernel.

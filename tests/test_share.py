@@ -17,8 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from test_display import SHOWN, texts
 
 import ait42nb
-from ait42nb.display import Notice, Table, flow_picture
+from ait42nb.display import Notice, Table
 from ait42nb.errors import Ait42Error, SourceError
+from ait42nb.pictures import flow_picture
 from ait42nb.share import find_in_page, find_in_text, main, share, to_html
 
 TOKEN = "ghp_" + "Ab3" * 12

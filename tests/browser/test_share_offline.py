@@ -17,10 +17,8 @@ from ait42nb.display import (
     Step,
     Steps,
     Table,
-    bar_picture,
-    flow_picture,
-    history_picture,
 )
+from ait42nb.pictures import bar_picture, flow_picture, history_picture
 from ait42nb.share import share
 
 playwright = pytest.importorskip("playwright.sync_api")
