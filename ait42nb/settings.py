@@ -1,7 +1,7 @@
 """Notebook parameters, as papermill or a person gives them -> Settings, or one error that names the parameter.
 
-`-p dry_run false` arrives as the text "false", a hash of sixteen digits as a number, and a misspelt name as a variable that
-nobody reads: all of that is settled here, once.
+`-p dry_run false` arrives as the text "false", a hash of sixteen digits as a number, and a misspelt name as a variable
+that nobody reads: all of that is settled here, once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import json
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,9 +65,7 @@ class RollbackSettings:
     """The parameters of `rollback.ipynb`."""
 
     ait42_home: str = "~/.ait42"
-    action: typing.Literal[
-        "", "restore_database", "restore_json", "remove_database", "export_json", "drill"
-    ] = ""
+    action: typing.Literal["", "restore_database", "restore_json", "remove_database", "export_json", "drill"] = ""
     backup_id: str = "latest"
     output_dir: str = ""
     dry_run: bool = True
@@ -100,24 +100,24 @@ def read_settings(namespace: Mapping[str, object], kind: type[S] = Settings) -> 
 
 
 def _assigned(namespace: Mapping[str, object], known: Mapping[str, object]) -> list[str]:
-    """The names that the parameters cell and papermill's injected cell assign; a person's other cells do not count."""
-    names: list[str] = []
+    """The names that the parameters cell and papermill's injected one assign, as they were run last.
+
+    A parameters cell is told from a person's other cells, which do not count, by its annotations: `name: type = value`.
+    """
+    parameters: list[str] = []
+    injected: list[str] = []
     for source in namespace.get("In", ()):
         try:
-            targets = [
-                target.id
-                for node in ast.parse(str(source)).body
-                for target in (
-                    node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-                )
-                if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Name)
-            ]
+            nodes = ast.parse(str(source)).body
         except SyntaxError:
             continue  # a cell with magics is no parameters cell
-        injected = str(source).lstrip().startswith("# Parameters")
-        if injected or sum(target in known for target in targets) > 1:
-            names += targets
-    return names
+        annotated = [n.target.id for n in nodes if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+        plain = [t.id for n in nodes if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)]
+        if str(source).lstrip().startswith("# Parameters"):
+            injected = annotated + plain
+        elif sum(name in known for name in annotated) > 1:
+            parameters = annotated + plain
+    return parameters + injected
 
 
 def _coerced(name: str, wanted: object, value: object) -> object:
@@ -136,24 +136,36 @@ def _as(wanted: object, value: object) -> object | None:
         word = str(value).strip().lower()
         return True if word in _TRUE else False if word in _FALSE else None
     if wanted is str:
-        if isinstance(value, Path):
-            return str(value)
-        plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-        return _text(value) if plain else "" if value is None else None
+        return "" if value is None else str(value) if _is_plain(value) or isinstance(value, float | Path) else None
     if wanted == list[str]:
-        listed = [value] if isinstance(value, str) and value else [] if value in ("", None) else value
-        return [_text(v) for v in listed] if isinstance(listed, list | tuple) else None
+        listed = _listed(value)
+        return [_hash(v) for v in listed] if all(map(_is_plain, listed)) else None
     if wanted == dict[str, str]:
-        return {_text(k): _text(v) for k, v in value.items()} if isinstance(value, Mapping) else None
+        readable = isinstance(value, Mapping) and all(map(_is_plain, [*value, *value.values()]))
+        return {_hash(k): str(v) for k, v in value.items()} if readable else None
     if wanted is int:
         return int(str(value)) if str(value).strip().isdigit() else None
     allowed = typing.get_args(wanted)
     return value if value in allowed else None
 
 
-def _text(value: object) -> str:
+def _listed(value: object) -> list[object]:
+    """A list, also where `-p` left it as text, or one value by itself."""
+    if value in ("", None):
+        return []
+    if isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError):
+            value = json.loads(value)
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _hash(value: object) -> str:
     # A hash of sixteen digits comes out of YAML as a number, without the zeros that it began with.
-    return f"{value:016d}" if isinstance(value, int) and not isinstance(value, bool) and value > 9999 else str(value)
+    return f"{value:016d}" if isinstance(value, int) else str(value)
 
 
 def _described(wanted: object) -> str:
@@ -161,4 +173,6 @@ def _described(wanted: object) -> str:
         return " or ".join(_described(option) for option in typing.get_args(wanted))
     if typing.get_origin(wanted) is typing.Literal:
         return "one of " + ", ".join(repr(v) for v in typing.get_args(wanted))
-    return {bool: "true or false", str: "text", int: "a whole number"}.get(wanted, "a list of text" if wanted == list[str] else "a mapping of text to text")
+    return {bool: "true or false", str: "text", int: "a whole number"}.get(
+        wanted, "a list of text" if wanted == list[str] else "a mapping of text to text"
+    )
