@@ -120,7 +120,7 @@ def connect(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connection:
     connection = open_existing(path, timeout=timeout)
     try:
         with driver_errors(path):
-            state = _classify(connection)
+            state = classify(connection)
             if state.kind == "guide":
                 raise DatabaseRefused(path, state.reason, "Run migrate.ipynb, which adopts it")
             if state.kind == "foreign":
@@ -630,7 +630,7 @@ def inspect_database(path: str | Path) -> DatabaseState:
             return DatabaseState("empty", "it has 0 bytes")
     try:
         with closing(open_readonly(path)) as connection, driver_errors(path):
-            return _classify(connection)
+            return classify(connection)
     except DatabaseRefused as error:
         code = getattr(error.__cause__, "sqlite_errorname", "SQLITE_CANTOPEN")
         if code.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR")):
@@ -638,7 +638,8 @@ def inspect_database(path: str | Path) -> DatabaseState:
         return DatabaseState("damaged", error.problem)
 
 
-def _classify(connection: sqlite3.Connection) -> DatabaseState:
+def classify(connection: sqlite3.Connection) -> DatabaseState:
+    """Whose database an open one is."""
     tables, schema = _tables(connection), _schema()
     applied = {version for version, *_ in _applied(connection)}
     own_tables = {table for table in schema if table.startswith("migration_")}
