@@ -71,8 +71,8 @@ def _adopt(connection: sqlite3.Connection, path: Path) -> None:
     triggers, indexes = database.drop_triggers(connection), database.drop_indexes(connection)
     for table in TABLES:
         _refill(connection, path, table)
-    database.fill_counts(connection)
     database.run_statements(connection, indexes)
+    database.fill_counts(connection)
     database.fill_search(connection)
     database.run_statements(connection, triggers)
     _require_references(connection, path)

@@ -143,8 +143,8 @@ def open_existing(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connecti
 def create(path: str | Path) -> sqlite3.Connection:
     """Make a staging file with the whole schema, private to the caller, and open it as `open_staging` does.
 
-    A bulk load takes `drop_triggers` and `drop_indexes` away first, and afterwards, in this order, calls `fill_counts`,
-    runs the indexes' statements, calls `fill_search` and runs the triggers' statements.
+    A bulk load takes `drop_triggers` and `drop_indexes` away first, and afterwards, in this order, runs the indexes'
+    statements, calls `fill_counts` (quadratic without them) and `fill_search`, and runs the triggers' statements.
 
     Raises: DatabaseRefused, when there is such a file, or a side file of a former one
     """
