@@ -33,9 +33,8 @@ from ait42nb.database import (
 )
 from ait42nb.display import size, visible
 from ait42nb.errors import Ait42Error, DatabaseLocked, DatabaseRefused
-from ait42nb.home import Home, give_to_owner, require_space, sync_folder
+from ait42nb.home import Home, give_to_owner, rename_without_overwriting, require_space, sync_folder
 from ait42nb.inventory import File, Inventory, shown_name
-from ait42nb.publish import rename_without_overwriting
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -221,7 +220,7 @@ def keep(run: Run, *, database: bool = True, aside: bool = False) -> BackedUp:
     copy = folder / "sessions.db" if database else None
     if copy:
         snapshot(run.home.database, copy)
-    names = _real_names(run.home.sessions)
+    names = real_names(run.home.sessions)
     members = [
         (f"sessions/{names.get(name, name)}", file)
         for file in files
@@ -260,7 +259,7 @@ def _database_size(database: Path) -> int:
     return sum(p.stat().st_size for p in (database, Path(f"{database}{SIDE_FILES[0]}")) if p.exists())
 
 
-def _real_names(sessions: Path) -> dict[str, str]:
+def real_names(sessions: Path) -> dict[str, str]:
     """The files' names by how the inventory shows them: they differ where a name is not UTF-8."""
     return {shown_name(name): name for name in os.listdir(sessions)} if sessions.is_dir() else {}
 
@@ -397,6 +396,16 @@ def sum_of(path: Path) -> str:
     """A file's SHA-256, hexadecimal. Never of a database that is in use: opening it loses SQLite's locks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def page_sum(database: Path) -> str:
+    """As `sum_of`, without what SQLite counts up in a file's header with each write (bytes 24 to 27 and 92 to 99)."""
+    with database.open("rb") as file:
+        head = file.read(100)
+        digest = hashlib.sha256(head[:24] + head[28:92])
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 # Reading one, trusting nothing
