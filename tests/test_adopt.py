@@ -270,15 +270,13 @@ def test_damaged_search_index_stops_nothing(path, shape, damage):
 
 @pytest.mark.parametrize("options", ["tokenize = unheard_of", "content = '', contentless_delete = 2"])
 def test_search_index_that_cannot_be_dropped(path, options):
-    """A tokenizer that this SQLite lacks, or an option that it does not know."""
+    """Its tokenizer is missing (an older SQLite then fails), or its option is unknown (every one does)."""
     make(path, "bare")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("pragma writable_schema = on")
         statement = f"create virtual table sessions_fts using fts5 (task, {options})"
         connection.execute("update sqlite_master set sql = ? where name = 'sessions_fts'", (statement,))
         connection.commit()
-    with pytest.raises(sqlite3.OperationalError), closing(sqlite3.connect(path)) as connection:
-        connection.execute("drop table sessions_fts")
 
     adopt_database(path)
 
