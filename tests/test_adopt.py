@@ -99,6 +99,7 @@ def make(path: Path, shape: str, *more: str) -> Path:
     """A database of one of the shapes, as sqlx with migrations of its own leaves it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("pragma synchronous = off")
         connection.executescript(SHAPES[shape])
         connection.executescript(
             "create table _sqlx_migrations (version bigint primary key, description text not null, installed_on"
