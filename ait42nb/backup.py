@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 import duckdb
 
 from ait42nb import engine as duck
+from ait42nb import redact
 from ait42nb.database import (
     SIDE_FILES,
     driver_errors,
@@ -78,13 +79,13 @@ class Manifest:
     files: dict[str, str]
     size_bytes: int = 0
     database: str | None = None  # the sum of the database's copy, which lies beside the archive
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # shown names, each on one line
     aside: bool = False
 
     def to_bytes(self, id_: str) -> bytes:
         lines = [f"# {len(self.files)} files, {self.size_bytes} bytes"]
         lines += [f"# {_ASIDE}"] * self.aside
-        lines += [f"# missing: {_on_one_line(name)}" for name in self.missing]
+        lines += [f"# missing: {name}" for name in self.missing]
         lines += [_sum_line(name, digest) for name, digest in self.files.items()]
         if self.database:
             lines.append(_sum_line(f"sessions_backup_{id_}.db", self.database))
@@ -186,8 +187,13 @@ class BackedUp:
         if not self.backup:
             return self.note
         names = " and ".join(path.name for path in (self.backup.archive, self.backup.database) if path)
-        missing = self.backup.manifest.missing
-        return f"{names}: {self.note}" + (f"; could not be read: {', '.join(missing)}" if missing else "")
+        missing = ", ".join(redact.source_path(name, redact=True) for name in self.missing)
+        return f"{names}: {self.note}" + (f"; could not be read: {missing}" if missing else "")
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The session files that could not be read and are not in it."""
+        return self.backup.manifest.missing if self.backup and self.backup.manifest else ()
 
 
 def back_up(run: Run) -> BackedUp:
@@ -230,7 +236,7 @@ def keep(run: Run, *, database: bool = True, aside: bool = False) -> BackedUp:
         {name: file.sha256 for name, file in members},
         sum(file.size_bytes for file in files),
         sum_of(copy) if copy else None,
-        tuple(f"{f.source_path} ({f.state})" for f in run.get(Inventory).files if not f.copy),
+        tuple(_on_one_line(file.source_path) for file in run.get(Inventory).files if not file.copy),
         aside,
     )
     if not (files or copy):
@@ -307,8 +313,16 @@ def snapshot(database: Path, target: Path, *, untouched: bool = False) -> None:
     Raises: DatabaseLocked, DatabaseRefused, DiskFull
     """
     opened = open_readonly if untouched else open_existing
+    in_use = Path(f"{database}{SIDE_FILES[0]}").exists()
     with driver_errors(database), closing(opened(database)) as source:
+        before = database.stat()
         copy_pages(source, target)
+        after = database.stat()
+    # What nobody has open is read without a lock: somebody who came meanwhile may have changed it half way through.
+    if untouched and not in_use and (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise DatabaseLocked(
+            database, "another program has written to it meanwhile", "Close the editor and run this again"
+        )
     if problem := find_damage(target):
         raise DatabaseRefused(database, f"it is damaged: {problem}", "Restore a backup with rollback.ipynb")
 

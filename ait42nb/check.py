@@ -1,7 +1,7 @@
 """Every rule that a record breaks, and a record put in order where it only looks odd.
 
-What reading set aside is looked at one by one. What the columns cannot say goes to `residue`; the rest is written as the
-editor would have written it, and read in bulk like any other file. A record that is not in order even so breaks a
+What reading set aside is looked at one by one. What the columns cannot say goes to `residue`; the rest is written as
+the editor would have written it, and read in bulk like any other file. A record that is not in order even so breaks a
 rule: it is held whole, and taken apart so that the rules, in SQL, tell each thing that is wrong with it.
 """
 
@@ -37,24 +37,32 @@ RULES = (
 
 # What a record may hold, in the editor's order.
 KEYS = {
-    "session": (
-        "id type task status createdAt updatedAt completedAt instances chatHistory model timeoutSeconds preserveWorktrees "
-        "winnerId runtimeMix totalDuration totalFilesChanged totalLinesAdded totalLinesDeleted"
-    ).split(),
-    "instance": (
-        "instanceId worktreePath branch agentName status tmuxSessionId output startTime endTime filesChanged linesAdded "
-        "linesDeleted runtime model runtimeLabel"
-    ).split(),
-    "message": "id role content timestamp instanceId".split(),
+    "session": tuple(
+        "id type task status createdAt updatedAt completedAt instances chatHistory model timeoutSeconds "  # noqa: SIM905
+        "preserveWorktrees winnerId runtimeMix totalDuration totalFilesChanged totalLinesAdded "
+        "totalLinesDeleted".split()
+    ),
+    "instance": tuple(
+        "instanceId worktreePath branch agentName status tmuxSessionId output startTime endTime "  # noqa: SIM905
+        "filesChanged linesAdded linesDeleted runtime model runtimeLabel".split()
+    ),
+    "message": ("id", "role", "content", "timestamp", "instanceId"),
 }
 LISTS = {"instances": "instance", "chatHistory": "message"}
-_IDENTITY = {"instance": "instanceId", "message": "id"}
+IDENTITY = {"instance": "instanceId", "message": "id"}
 
 # The largest integers that the editor may write, and that its reader (Rust's i32 and i64) can hold.
 _WRITTEN, _READ = 2**32 - 1, 2**31 - 1
 _WRITTEN_LONG, _READ_LONG = 2**64 - 1, 2**63 - 1
 _INTEGERS = {
-    "session": ("timeoutSeconds", "winnerId", "totalDuration", "totalFilesChanged", "totalLinesAdded", "totalLinesDeleted"),
+    "session": (
+        "timeoutSeconds",
+        "winnerId",
+        "totalDuration",
+        "totalFilesChanged",
+        "totalLinesAdded",
+        "totalLinesDeleted",
+    ),
     "instance": ("filesChanged", "linesAdded", "linesDeleted"),
     "message": ("instanceId",),
 }
@@ -73,7 +81,7 @@ class Checked:
 
 @dataclass
 class Straightened:
-    """A record put in order: its document as the editor would have written it (None: not possible), and what that lacks."""
+    """A record put in order: its document as the editor would have written it, if it can be, and what that lacks."""
 
     document: str | None = None
     claims: str | None = None
@@ -123,7 +131,8 @@ def check_records(run: Run) -> Checked:
 def _add(engine: duck.Engine, batch: Lines) -> None:
     batch.load(engine)
     duck.make(engine, "check/places")
-    type_batch(engine, repeats=True)
+    with duck.joins_in_order(engine):
+        type_batch(engine, repeats=True)
     batch.empty()
 
 
@@ -146,15 +155,12 @@ def _explain(run: Run, folder: Path) -> int:
     duck.make(engine, "check/fields")
     duck.run(engine, "check/violations")
     for reason in RULES:
-        engine.execute(
-            f"insert into violations by name select *, $reason as reason from (\n{duck.sql(f'check/rules/{reason}')}\n)",
-            {"reason": reason},
-        )
+        duck.append(engine, "violations", f"check/rules/{reason}")
     return len(held)
 
 
 class Lines:
-    """A file of JSON objects, one a line, on its way into the DuckDB table that `sql/check/{name}.sql` reads from it."""
+    """A file of JSON objects, one a line, on its way into the DuckDB table that a file in `sql/check` reads from it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -217,7 +223,7 @@ def _straighten_list(raw: str, entity: str, key: str, result: Straightened) -> l
     """The elements of a list in order, repeats left out; None if one of them cannot be put in order."""
     written: list[str] = []
     order: list[int] = []
-    seen: dict[str, list[tuple[int, str]]] = {}
+    repeats = scan.Repeats()
     flawed = False
     for begin, end in scan.elements(raw):
         result.counts[entity] += 1
@@ -229,14 +235,10 @@ def _straighten_list(raw: str, entity: str, key: str, result: Straightened) -> l
         if broken:
             flawed = True
             continue
-        identity = known.get(_IDENTITY[entity], "null")
-        same = seen.setdefault(json.loads(identity) if identity.startswith('"') else identity, [])
-        repeated = next((p for p, other in same if scan.canonical(other) == scan.canonical(text)), None) if same else None
-        if repeated is not None:
-            order.append(repeated)
+        place = repeats.first(known.get(IDENTITY[entity], "null"), text, len(written))
+        order.append(place)
+        if place < len(written):
             continue
-        same.append((len(written), text))
-        order.append(len(written))
         _set_aside(entity, len(written), known, unknown, result)
         written.append(_written(entity, known))
     if flawed:
@@ -311,20 +313,27 @@ def _apart(text: str, entity: str, pointer: str, position: int) -> Iterator[tupl
     for key, value in scan.members(text):
         seen[key] = seen.get(key, 0) + 1
         kind = kind_of(value)
-        yield "member", {
-            "entity": entity,
-            "object_pointer": pointer,
-            "pointer": f"{pointer}/{_shown(key).replace('~', '~0').replace('/', '~1')}",
-            "key": _shown(key),
-            "occurrence": seen[key],
-            "kind": kind,
-            "value": value if kind in ("integer", "negative") else _shown(json.loads(value)) if key == "status" and kind == "string" else None,
-            "broken_key": scan.has_lone_surrogate(key),
-            "broken_value": key in KEYS[entity] and key not in LISTS and scan.has_broken_text(value),
-        }
+        yield (
+            "member",
+            {
+                "entity": entity,
+                "object_pointer": pointer,
+                "pointer": f"{pointer}/{_shown(key).replace('~', '~0').replace('/', '~1')}",
+                "key": _shown(key),
+                "occurrence": seen[key],
+                "kind": kind,
+                "value": value
+                if kind in ("integer", "negative")
+                else _shown(json.loads(value))
+                if key == "status" and kind == "string"
+                else None,
+                "broken_key": scan.has_lone_surrogate(key),
+                "broken_value": key in KEYS[entity] and key not in LISTS and scan.has_broken_text(value),
+            },
+        )
         if seen[key] > 1:
             continue
-        if key == _IDENTITY.get(entity) and kind != "null":
+        if key == IDENTITY.get(entity) and kind != "null":
             row |= {"identity": value, "fingerprint": hashlib.sha256(scan.canonical(text).encode()).hexdigest()}
         if entity == "session" and key in LISTS and kind in ("list", "strings"):
             for index, (begin, end) in enumerate(scan.elements(value)):

@@ -150,6 +150,21 @@ class Code(Shown):
 
 
 @dataclasses.dataclass(frozen=True)
+class Pre(Shown):
+    """Text as it stands, line for line; `even` in letters of one breadth, as a terminal shows it."""
+
+    value: object
+    even: bool = True
+
+    def html(self) -> Html:
+        look = f"{_MONO};line-height:1.35" if self.even else "line-height:1.5"
+        return tag("div", self.value, style=f"{look};white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px")
+
+    def text(self) -> str:
+        return visible(self.value)
+
+
+@dataclasses.dataclass(frozen=True)
 class Badge(Shown):
     """One word on a colour, which never speaks alone; `kind` is one of `BADGES`."""
 

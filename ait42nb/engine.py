@@ -87,7 +87,7 @@ def sql(name: str) -> str:
 def make(engine: Engine, name: str, table: str = "", **parameters: object) -> int:
     """Make the table that `sql/{name}.sql` selects, named like the file or as told; return its number of rows."""
     table = table or name.rpartition("/")[2]
-    # Files are bare SELECTs, so that each can be run alone; the newline keeps a closing comment from eating the bracket.
+    # Files are bare SELECTs, so that each can be run alone; the newline keeps a last comment from eating the bracket.
     engine.execute(f"create or replace table {table} as (\n{sql(name)}\n)", parameters or None)
     return count(engine, table)
 
@@ -126,6 +126,19 @@ def attached(engine: Engine, database: Path, name: str, *, writable: bool = Fals
         yield
     finally:
         engine.execute(f"detach {name}")
+
+
+@contextmanager
+def joins_in_order(engine: Engine) -> Iterator[None]:
+    """Let joins give their rows in the order of their left side, as they are written.
+
+    Else DuckDB may turn a join round, where it takes the left side for the smaller one, and loses that order.
+    """
+    engine.execute("set disabled_optimizers = 'join_order, build_side_probe_side'")
+    try:
+        yield
+    finally:
+        engine.execute("reset disabled_optimizers")
 
 
 @contextmanager

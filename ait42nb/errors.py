@@ -60,5 +60,9 @@ class VerificationFailed(Ait42Error):
     """A stored value differs from its source, or the books do not balance: nothing was published."""
 
 
+class StrictRefused(Ait42Error):
+    """Under `strict` something is held back, or in conflict: nothing was published."""
+
+
 class MigrationFailed(Ait42Error):
     """The run failed; raised by the notebook's last cell, after the report."""

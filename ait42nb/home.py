@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import os
 import secrets
 import shutil
-import stat
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ait42nb.errors import DiskFull, HomeError, RunInProgress
+from ait42nb.errors import DatabaseRefused, DiskFull, HomeError, RunInProgress
 
 WORK_PREFIX = ".ait42nb-"
 
@@ -82,7 +84,7 @@ class Home:
 
     @contextmanager
     def work_folder(self, run_id: str, *, dry_run: bool) -> Iterator[Path]:
-        """A private folder (0700) that is gone afterwards: in the home for a real run, so that publishing is a rename."""
+        """A private folder (0700), gone afterwards; of a real run in the home, so that publishing is a rename."""
         if dry_run:
             folder = Path(tempfile.mkdtemp(prefix="ait42nb-"))
         else:
@@ -146,16 +148,43 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def require_space(folder: Path, needed: int, shown: Callable[[int], str]) -> None:
+def require_space(folder: Path, needed: int) -> None:
     """Raises: DiskFull, when fewer than `needed` bytes are free where `folder` lies."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DiskFull(
             folder,
-            f"about {shown(needed)} are needed and {shown(free)} are free",
+            f"about {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} MB are free",
             "Free some space (df -h shows where) and run again; nothing was written",
         )
 
 
-def is_regular(mode: int) -> bool:
-    return stat.S_ISREG(mode)
+def rename_without_overwriting(source: Path, target: Path) -> None:
+    """Rename, atomically, and only if there is no target.
+
+    Raises: DatabaseRefused, when there is one
+    """
+    try:
+        if not _renameat2(source, target):
+            os.link(source, target, follow_symlinks=False)
+            source.unlink()
+    except FileExistsError as error:
+        raise DatabaseRefused(
+            target, "it has appeared during the run", "Nothing was overwritten; run again, it will be merged"
+        ) from error
+
+
+def _renameat2(source: Path, target: Path) -> bool:
+    """Linux's rename that never overwrites; False where there is none (then a hard link does the same)."""
+    if sys.platform != "linux":
+        return False
+    at_cwd, no_replace = -100, 1
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(at_cwd, os.fsencode(source), at_cwd, os.fsencode(target), no_replace) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code == errno.EEXIST:
+        raise FileExistsError(code, os.strerror(code), str(target))
+    return False

@@ -67,7 +67,7 @@ def take_inventory(run: Run) -> Inventory:
     folder = run.work / "files"
     folder.mkdir(mode=0o700)
     found = _find(run.home.sessions)
-    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in found), lambda n: f"{n / 1e6:,.0f} MB")
+    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in found))
     with ThreadPoolExecutor(2) as pool:
         files = pool.map(lambda job: _take(run.home.path, folder, *job), enumerate(found))
         return Inventory(tuple(files))
@@ -107,9 +107,7 @@ def _take(home: Path, folder: Path, number: int, path: Path) -> File:
         if settled and not (just_emptied and attempt < ATTEMPTS - 1):
             return File(**named, **facts, copy=copy)
     copy.unlink(missing_ok=True)
-    return File(
-        **named, state="unstable", detail=f"was being written each of the {ATTEMPTS} times that it was read"
-    )
+    return File(**named, state="unstable", detail=f"was being written each of the {ATTEMPTS} times that it was read")
 
 
 def shown_name(name: str) -> str:
@@ -139,7 +137,8 @@ def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
             raise OSError(0, "is no regular file")
         os.chmod(copy, 0o600)
         bom = False
-        while chunk := reading.read(_CHUNK):
+        # A file that grows as fast as it is read has no end.
+        while size <= before.st_size and (chunk := reading.read(_CHUNK)):
             digest.update(chunk)
             writing.write(chunk)
             if size == 0 and chunk.startswith(_BOM):
@@ -149,10 +148,11 @@ def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
             blank = blank and not chunk.strip()
             odd = odd or b"\x0b" in chunk or b"\x0c" in chunk
     after = path.stat()
-    settled = (
-        (before.st_size, before.st_mtime_ns, before.st_ino) == (after.st_size, after.st_mtime_ns, after.st_ino)
-        and size == before.st_size
-    )
+    settled = (before.st_size, before.st_mtime_ns, before.st_ino) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ino,
+    ) and size == before.st_size
     facts = {
         "state": "empty" if blank else "read",
         "size_bytes": size,

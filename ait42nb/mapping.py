@@ -32,6 +32,8 @@ SEARCH_DEPTH = 6
 _SKIPPED = frozenset({"node_modules", "target", "Library", "__pycache__"})
 # No system knows a longer path, and a hostile one must not cost the square of its length.
 LONGEST_PATH = 4096
+# How much of a file is read to see what it begins with: a session's instances stand before its chat.
+BEGINNING = 64 << 10
 _WORKTREE = re.compile(rb'"worktreePath"\s*+:\s*+("(?:[^"\\]|\\.){1,%d}+")' % LONGEST_PATH)
 
 
@@ -167,7 +169,7 @@ def map_workspaces(run: Run) -> Mapped:
     """
     files = run.get(Inventory).readable
     hashes = list(dict.fromkeys(f.workspace_hash for f in files))
-    given, earlier = given_mapping(run), _earlier(run)
+    given, earlier = given_mapping(run), stored_paths(run.get(Stored).path)
     found = _prove(hashes, given.values(), "given")
     for hash_, path in _accepted(run, earlier | given).items():
         if hash_ in hashes:
@@ -273,11 +275,32 @@ def _repositories(roots: Iterable[str]) -> Iterator[str]:
             names[:] = [] if deep else [n for n in names if not n.startswith(".") and n not in _SKIPPED]
 
 
-def _earlier(run: Run) -> dict[str, str]:
+def stored_paths(path: Path) -> dict[str, str]:
     """What is stored already, under its hash: by earlier runs, by the editor, by the guide's tool."""
-    stored = run.get(Stored)
-    with closing(database.open_readonly(stored.path)) as connection, database.driver_errors(stored.path):
+    with closing(database.open_readonly(path)) as connection, database.driver_errors(path):
         return dict(connection.execute(sql("mapping/earlier_paths")))
+
+
+def find_at_once(run: Run, hashes: Iterable[str], files: Iterable[Path]) -> set[str]:
+    """Of these hashes those that are found at once: by what was said, what is stored, and how the files begin."""
+    hashes = set(hashes)
+    given = given_mapping(run)
+    found = set(_prove(hashes, given.values(), "given")) | _accepted(run, given).keys() & hashes
+    if database.inspect_database(run.home.database).kind == "ours":
+        found |= _prove(hashes - found, stored_paths(run.home.database).values(), "earlier").keys()
+    found |= _prove(
+        hashes - found, _ancestors(path for file in files for path in _first_paths(file)), "worktree"
+    ).keys()
+    return found
+
+
+def _first_paths(file: Path) -> Iterator[str]:
+    try:
+        # A pipe that has taken the file's place must not hang.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as reading:
+            yield from worktree_paths(reading.read(BEGINNING))
+    except OSError:
+        return
 
 
 # What a person said

@@ -122,13 +122,16 @@ def _streams(book: Mapping[str, int], left: float) -> tuple[Html, float]:
     return join(*drawn), down
 
 
-def bar_picture(title: str, counts: Mapping[str, int], limit: int = 20) -> Picture:
-    """One bar for each label, in the order given; what is beyond the limit is one bar more, `others`."""
+def bar_picture(title: str, counts: Mapping[str, int], limit: int = 20, ends: bool = False) -> Picture:
+    """One bar for each label, in the order given; what is beyond the limit is one bar more, `others`.
+
+    ends: of a long label the end is shown, which tells paths apart
+    """
     bars = [(str(label), count, _SERIES[0]) for label, count in islice(counts.items(), limit)]
     rest = list(counts.values())[limit:]
     if rest:
         bars.append((f"{len(rest):,} others", sum(rest), _OTHERS))
-    labels = [shorten(label, 34) or "–" for label, _, _ in bars]
+    labels = [(_end(label, 34) if ends else shorten(label, 34)) or "–" for label, _, _ in bars]
     room = min(290.0, 8.0 * max(map(width, labels), default=0))
     most = max((count for _, count, _ in bars), default=0)
     left, across, drawn = 36 + room, 960 - 36 - room - 130, []
@@ -145,6 +148,14 @@ def bar_picture(title: str, counts: Mapping[str, int], limit: int = 20) -> Pictu
     words = Table([(label, count) for label, count, _ in bars], ["name", "count"], title, limit=len(bars))
     svg = _svg(72 + 28 * max(1, len(bars)), _put(24, 34, shorten(title, 100), 16, font_weight=600), drawn)
     return Picture(svg, f"{visible(title)}. {told}.", words.text())
+
+
+def _end(text: str, cells: int) -> str:
+    line = shorten(text[-cells:], 4 * cells)
+    line = "…" + line if len(text) > cells else line
+    while width(line) > cells:
+        line = "…" + line.removeprefix("…")[1:]
+    return line
 
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")

@@ -17,21 +17,24 @@ from ait42nb.errors import Ait42Error, HomeError, MigrationFailed
 from ait42nb.home import Home, new_run_id, now
 from ait42nb.inventory import take_inventory
 from ait42nb.mapping import map_workspaces
-from ait42nb.publish import publish_database
+from ait42nb.publish import publish_database, rehearse_merge
 from ait42nb.read import read_documents
 from ait42nb.resolve import resolve_records
 from ait42nb.settings import Settings, read_settings
 from ait42nb.stage import stage_database
+from ait42nb.stored import take_snapshot
 from ait42nb.verify import verify_database
 
 STAGES = (
     take_inventory,
+    take_snapshot,
     map_workspaces,
     read_documents,
     check_records,
     resolve_records,
     stage_database,
     verify_database,
+    rehearse_merge,
     back_up,
     publish_database,
 )
@@ -67,7 +70,9 @@ class Run:
             self.failure = error
             return None
         except OSError as error:
-            self.failure = HomeError(error.filename or self.home.path, _plain(error), "Nothing was published; run again")
+            self.failure = HomeError(
+                error.filename or self.home.path, _plain(error), "Nothing was published; run again"
+            )
             self.failure.__cause__ = error
             return None
         finally:

@@ -1,30 +1,40 @@
-"""The staging file becomes the database: by an atomic rename where there is none yet."""
+"""The staging file becomes the database: by an atomic rename where there is none yet, else by a merge."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import json
 import os
-import sys
-from contextlib import closing
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ait42nb import __version__, database
-from ait42nb import engine as duck
-from ait42nb.errors import DatabaseRefused
-from ait42nb.home import give_to_owner, sync_folder
+from ait42nb import __version__, database, merge
+from ait42nb.engine import sql
+from ait42nb.errors import DatabaseRefused, StrictRefused
+from ait42nb.home import give_to_owner, rename_without_overwriting, sync_folder
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Mapped
+from ait42nb.merge import Effect, Reconciled
 from ait42nb.read import Documents
-from ait42nb.stage import Staged
-from ait42nb.summary import outcome, summarize
+from ait42nb.reconcile import KINDS, require_balance
+from ait42nb.stage import WORDS, Staged, text_of
+from ait42nb.stored import Stored
+from ait42nb.summary import summarize
 from ait42nb.verify import Verified
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
+
+# The editor's sqlx gives up after five seconds; a slice of a merge ends well before.
+SLICE_SECONDS = 1.0
+# SQLite's waiting writers look ten times a second; without a pause none of them would find the lock free.
+PAUSE = 0.2
+# So many rows are written faster without the triggers that count them one by one.
+BULK_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -35,47 +45,196 @@ class Published:
     written: bool
 
 
+def rehearse_merge(run: Run) -> Reconciled:
+    """Merge into the snapshot, to see the exact effect before anything is touched.
+
+    Returns: the effect, which `publish_database` replaces by what it did in the end
+    Raises:  VerificationFailed, when the books do not balance; StrictRefused, under `strict`, for what is held or in
+             conflict
+    Rule:    a dry run does everything but publish (invariant 4)
+    """
+    reconciled = Reconciled(Effect(rejects=run.get(Staged).rejects), run.get(Verified).balance)
+    if run.get(Stored).exists:
+        with closing(_open_private(run.get(Stored).path)) as connection:
+            reconciled = _merge(run, connection, slices=False)
+    if run.settings.strict and (run.get(Staged).held or reconciled.effect.conflicts):
+        run.results[Reconciled] = reconciled
+        raise StrictRefused(
+            run.home.database,
+            f"{len(run.get(Staged).held)} files and records are held back, "
+            f"{len(reconciled.effect.conflicts)} sessions are in conflict",
+            "Nothing was published; see the report, or run with strict = False",
+        )
+    return reconciled
+
+
 def publish_database(run: Run) -> Published:
     """Let the staging file take its place.
 
-    Raises: DatabaseRefused, when something lies where the database or its side files go
+    Raises: DatabaseRefused, when something lies where the database or its side files go; DatabaseLocked; DiskFull
     Rule:   all or nothing (invariant 6); a dry run writes nothing (invariant 4)
     """
-    staged = run.get(Staged).path
-    _write_books(run, staged)
+    live = run.home.database
     if run.settings.dry_run:
-        return Published(run.home.database, written=False)
+        return Published(live, written=False)
+    if run.get(Stored).exists:
+        with closing(database.connect(live)) as connection:
+            run.results[Reconciled] = _merge(run, connection, slices=True)
+        return Published(live, written=True)
+    staged = run.get(Staged).path
+    with (
+        closing(database.open_staging(staged)) as connection,
+        database.driver_errors(staged),
+        database.transaction(connection),
+    ):
+        _write_books(run, connection, run.get(Reconciled))
     _make_durable(staged)
-    _refuse_strays(run.home.database)
+    _refuse_strays(live)
     give_to_owner(staged, run.home.path)
-    rename_without_overwriting(staged, run.home.database)
+    rename_without_overwriting(staged, live)
     sync_folder(run.home.path)
-    return Published(run.home.database, written=True)
+    return Published(live, written=True)
 
 
-def _write_books(run: Run, staged: Path) -> None:
-    """What the run says of itself, in the same file as the data."""
-    books = run.get(Verified).balance
-    with closing(database.open_staging(staged)) as connection, database.driver_errors(staged):
-        connection.execute("begin")
-        for row in _files(run):
-            kinds = books.files.get(row["source_path"])
-            row["balance"] = kinds and json.dumps(kinds)
-            for kind in ("sessions", "instances", "messages"):
-                row[kind] = kinds[kind]["source"] if kinds else 0
-            connection.execute(duck.sql("publish/insert_file"), row)
+# Merging
+
+
+def _open_private(path: Path) -> sqlite3.Connection:
+    """The snapshot: nobody else has it, and it is thrown away."""
+    connection = database.open_staging(path)
+    connection.execute("pragma foreign_keys = on")
+    return connection
+
+
+def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconciled:
+    """Merge the staging file into a database.
+
+    slices: let others write in between, so that no lock lasts longer than SLICE_SECONDS and the last session in it.
+            What is small goes in one, with its books; after a cut-off run the next one finishes what is left
+    """
+    effect = Effect()
+    path = database.database_path(connection)
+    with database.driver_errors(path):
         connection.execute(
-            duck.sql("publish/insert_run"),
-            {
-                "run_id": run.run_id,
-                "kind": "migrate",
-                "started_at": run.started_at,
-                "kit_version": __version__,
-                "outcome": outcome(run),
-                "summary": json.dumps(summarize(run)),
-            },
+            "attach $staging as ours", {"staging": f"{run.get(Staged).path.as_uri()}?mode=ro&immutable=1"}
         )
-        connection.execute("commit")
+        work = [session_id for session_id, _ in connection.execute(sql("merge/work"))]
+    remaining = iter(work)
+    done = False
+    while not done:
+        with database.driver_errors(path), database.transaction(connection):
+            began = time.perf_counter()  # what waiting for the lock took is not its duration
+            done = _merge_slice(run, connection, remaining, effect, began + SLICE_SECONDS if slices else None)
+            if done:
+                reconciled = Reconciled(effect, run.get(Verified).balance.merged(effect.outcomes))
+                require_balance(reconciled.balance, path)
+                _replace_rejects(run, connection, effect)
+                _write_books(run, connection, reconciled)
+        effect.slices += 1
+        effect.longest_lock = max(effect.longest_lock, time.perf_counter() - began)
+        if not done:
+            time.sleep(PAUSE)
+    return reconciled
+
+
+def _merge_slice(
+    run: Run, connection: sqlite3.Connection, remaining: Iterator[str], effect: Effect, until: float | None
+) -> bool:
+    """Merge sessions until the time is up. Returns: whether all are done"""
+    for session_id in remaining:
+        plan = merge.plan_session(connection, session_id)
+        rejects = list(_losers(run, connection, plan))
+        with _counted_once(connection, plan):
+            merge.apply_plan(connection, plan)
+        for reject in rejects:
+            connection.execute(sql("merge/insert_reject"), reject | {"run_id": run.run_id})
+        effect.outcomes.update({(plan.source_path, *key): n for key, n in plan.outcomes.items()})
+        effect.warnings.update(plan.warnings)
+        effect.conflicts += [session_id] * (plan.loser is not None)
+        effect.deleted += [r for r in rejects if r["reason"] == "deleted_in_database"]
+        if until and time.perf_counter() > until:
+            return False
+    return True
+
+
+@contextmanager
+def _counted_once(connection: sqlite3.Connection, plan: merge.Plan) -> Iterator[None]:
+    """Counting a session's rows again with each that is added is quadratic: without triggers they are counted once."""
+    if len(plan.messages) + len(plan.instances) < BULK_ROWS:
+        yield
+        return
+    triggers = database.drop_triggers(connection, ["instances", "chat_messages"])
+    yield
+    connection.execute(sql("merge/count"), {"session_id": plan.session_id})
+    database.run_statements(connection, triggers)
+
+
+def _losers(run: Run, connection: sqlite3.Connection, plan: merge.Plan) -> Iterator[dict[str, object]]:
+    """What this plan leaves in neither store's place: the version that loses a conflict, and what a person deleted."""
+    row = {"source_path": plan.source_path, "pointer": plan.pointer, "entity": "session", "key": plan.session_id}
+    if plan.loser == "theirs":
+        stored = merge.stored_version(connection, plan.session_id)
+        yield row | _told("conflict", "session", None) | stored | {"pointer": None}
+    if not plan.deleted and plan.loser != "ours":
+        return
+    text = text_of(run, plan.source_path, plan.pointer)
+    lists = merge.elements_of(connection, plan.session_id, text)
+    whole = {"document": text, "instances": len(lists["instance"]), "messages": len(lists["message"])}
+    if plan.loser == "ours":
+        yield row | _told("conflict", "session", plan.pointer) | whole
+    for entity, key, own_id in plan.deleted:
+        if entity == "session":
+            yield row | _told("deleted_in_database", entity, plan.pointer) | whole
+            continue
+        pointer, document = next((plan.pointer + pointer, text) for k, pointer, text in lists[entity] if k == key)
+        counts = {"instances": int(entity == "instance"), "messages": int(entity == "message")}
+        part = {"pointer": pointer, "entity": entity, "key": own_id, "document": document} | counts
+        yield row | _told("deleted_in_database", entity, pointer) | part
+
+
+def _told(reason: str, entity: str, pointer: str | None) -> dict[str, object]:
+    told = {"reason": reason, "entity": entity, "pointer": pointer, "detail": WORDS[reason]}
+    return {"reason": reason, "detail": json.dumps([told])}
+
+
+# The books
+
+
+def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconciled) -> None:
+    """What the run says of itself, in the same file as the data; what says nothing new is not written again."""
+    for row in _files(run):
+        kinds = reconciled.balance.files.get(row["source_path"])
+        row["balance"] = kinds and json.dumps(kinds)
+        for kind in KINDS:
+            row[kind] = kinds[kind]["source"] if kinds else 0
+        connection.execute(sql("publish/write_file"), row)
+    summary = summarize(run, reconciled)
+    connection.execute(
+        sql("publish/insert_run"),
+        {
+            "run_id": run.run_id,
+            "kind": "migrate",
+            "started_at": run.started_at,
+            "kit_version": __version__,
+            "outcome": summary["outcome"],
+            "summary": json.dumps(summary),
+        },
+    )
+
+
+def _replace_rejects(run: Run, connection: sqlite3.Connection, effect: Effect) -> None:
+    files = run.get(Inventory).files
+    deleted = [[row[c] for c in ("source_path", "pointer", "entity", "key")] for row in effect.deleted]
+    connection.execute(
+        sql("merge/drop_rejects"),
+        {
+            "read": json.dumps([f.source_path for f in files if f.state in ("read", "empty")]),
+            "unread": json.dumps([f.source_path for f in files if f.state not in ("read", "empty")]),
+            "deleted": json.dumps(deleted),
+        },
+    )
+    connection.execute(sql("merge/add_rejects"))
+    effect.rejects = dict(connection.execute(sql("merge/count_rejects")))
 
 
 def _files(run: Run):
@@ -120,34 +279,3 @@ def _refuse_strays(path: Path) -> None:
             f"{', '.join(s.name for s in strays)} of a former database lies where the new one goes",
             "Move it away (SQLite would replay it into the new database) and run again",
         )
-
-
-def rename_without_overwriting(source: Path, target: Path) -> None:
-    """Rename, atomically, and only if there is no target.
-
-    Raises: DatabaseRefused, when there is one
-    """
-    try:
-        if not _renameat2(source, target):
-            os.link(source, target, follow_symlinks=False)
-            source.unlink()
-    except FileExistsError as error:
-        raise DatabaseRefused(
-            target, "it has appeared during the run", "Nothing was overwritten; run again, it will be merged"
-        ) from error
-
-
-def _renameat2(source: Path, target: Path) -> bool:
-    """Linux's rename that never overwrites; False where there is none (then a hard link does the same)."""
-    if sys.platform != "linux":
-        return False
-    at_cwd, no_replace = -100, 1
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    if rename(at_cwd, os.fsencode(source), at_cwd, os.fsencode(target), no_replace) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code == errno.EEXIST:
-        raise FileExistsError(code, os.strerror(code), str(target))
-    return False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A batch is parsed in memory several times over: small enough for memory_limit, large enough that statements cost nothing.
+# A batch is parsed in memory several times over: small enough for memory_limit, large enough that statements are cheap.
 BATCH_BYTES = 32 << 20
 # Where the editor's own layout ends one session and begins the next. A string has no raw line break in it.
 _SEAM = b"\n  },\n  {"
@@ -88,8 +88,9 @@ def read_documents(run: Run) -> Documents:
     (run.work / "parts").mkdir(mode=0o700)
     duck.run(run.engine, "read/tables")
     documents = Documents()
-    for group in _grouped(run.get(Inventory).readable, lambda file: file.size_bytes):
-        _read(run, group, documents)
+    with duck.joins_in_order(run.engine):
+        for group in _grouped(run.get(Inventory).readable, lambda file: file.size_bytes):
+            _read(run, group, documents)
     return documents
 
 
@@ -173,7 +174,7 @@ def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: B
 def type_batch(engine: duck.Engine, *, repeats: bool) -> None:
     """Type what stands in `batch` and `places`, and add what is in order to the tables of all records.
 
-    Makes: batch_records, which tells what is in order; `repeats`: also an element whose id an earlier one of its file has
+    Makes: batch_records, which tells what is in order; `repeats`: also an element whose id an earlier one has
     """
     for table in _CONTENTS:
         duck.make(engine, f"read/batch_{table}")
@@ -185,7 +186,7 @@ def type_batch(engine: duck.Engine, *, repeats: bool) -> None:
 def _parts(file: File, folder: Path) -> Iterator[Part]:
     """The file itself, or a large one in pieces.
 
-    A piece that was cut in the wrong place (a file in another layout) has brackets that do not close: DuckDB refuses it.
+    A piece that was cut in the wrong place (a file in another layout) has open brackets, so DuckDB refuses it.
     """
     if file.size_bytes <= BATCH_BYTES:
         yield Part(file.copy, file.file_no, file.size_bytes)

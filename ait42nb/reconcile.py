@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +27,23 @@ class Balance:
     @property
     def total(self) -> dict[str, dict[str, int]]:
         return {
-            kind: {
-                column: sum(file[kind][column] for file in self.files.values()) for column in ("source", *PLACES)
-            }
+            kind: {column: sum(file[kind][column] for file in self.files.values()) for column in ("source", *PLACES)}
             for kind in KINDS
         }
+
+    def merged(self, outcomes: Mapping[tuple[str, str, str], int]) -> Balance:
+        """The books of a merge: of what staging holds, the rows with another outcome than unchanged.
+
+        outcomes: (source_path, kind, outcome) -> rows
+        """
+        files = {
+            path: {kind: {**row, "unchanged": row["inserted"], "inserted": 0} for kind, row in kinds.items()}
+            for path, kinds in self.files.items()
+        }
+        for (path, kind, outcome), rows in outcomes.items():
+            files[path][kind][outcome] += rows
+            files[path][kind]["unchanged"] -= rows
+        return Balance(files)
 
     @property
     def gaps(self) -> list[tuple[str, str, int]]:
@@ -39,7 +52,7 @@ class Balance:
         for source_path, kinds in self.files.items():
             for kind, row in kinds.items():
                 gap = row["source"] - sum(row[place] for place in PLACES)
-                if gap:
+                if gap or min(row.values()) < 0:
                     gaps.append((source_path, kind, gap))
         return gaps
 

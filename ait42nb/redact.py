@@ -16,6 +16,7 @@ _OURS = re.compile(
     r"sessions|sessions/[0-9a-f]{16}\.json|sessions\.db(?:-wal|-shm|-journal)?|workspace_mapping(?:_accepted)?\.json"
     r"|sessions_[a-z_]+_[0-9TZ]+\.[a-z.]+"
 )
+_SOURCE = re.compile(r"sessions/[^/]+?\.json")
 _PATH = re.compile(r"(?<![\w.])(?:~|\.{1,2})?/[^\s,;:'\"()]+")
 # SQLite's own words behind ours; they may name what a foreign schema holds.
 _LIBRARY = re.compile(r"(it is damaged|it was not accepted): .*")
@@ -51,11 +52,17 @@ def error_words(error: Ait42Error, redact: bool, home: Path) -> tuple[str, str, 
     return where, problem, remedy
 
 
+def error_line(error: Ait42Error, redact: bool, home: Path) -> str:
+    """The same in one sentence, for a list of errors."""
+    where, problem, remedy = error_words(error, redact, home)
+    return f"{where}: {problem}. {remedy}."
+
+
 def _without_paths(text: str, error: Ait42Error, home: Path) -> str:
     library = str(error.__cause__ or "")
     if len(library) > 3:
         text = text.replace(library, HIDDEN)
-    text = _LIBRARY.sub(r"\1", text)
+    text = _SOURCE.sub(lambda found: source_path(found[0], True), _LIBRARY.sub(r"\1", text))
     text = re.sub(rf"{re.escape(str(home))}((?:/[^\s,;:'\"()]+)?)", lambda found: _in_home(found[1].strip("/")), text)
     return _PATH.sub(HIDDEN, text)
 

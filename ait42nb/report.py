@@ -6,28 +6,44 @@ Under `redact` (the default) only ids, hashes, counts, times and fixed codes are
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from IPython.display import display
 
+from ait42nb import database
 from ait42nb.backup import BackedUp
 from ait42nb.check import KEYS, Checked
-from ait42nb.display import Code, Details, Notice, Shown, Stack, Table, size
+from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Table, size
+from ait42nb.engine import sql
 from ait42nb.inventory import Inventory
-from ait42nb.mapping import Mapped
-from ait42nb.pictures import flow_picture
+from ait42nb.mapping import Mapped, digest
+from ait42nb.merge import Reconciled
+from ait42nb.pictures import bar_picture, flow_picture, history_picture
 from ait42nb.publish import Published
 from ait42nb.read import Documents
 from ait42nb.reconcile import KINDS, PLACES
+from ait42nb.redact import HIDDEN, error_words, file_hash, hidden, source_path
 from ait42nb.resolve import Resolved
-from ait42nb.stage import WORDS, Staged
-from ait42nb.summary import ASIDE, read_summary, stats, summarize, write_summary
+from ait42nb.stage import WORDS, Held, Staged
+from ait42nb.stored import Stored
+from ait42nb.summary import read_summary, stats, summarize, write_summary
 from ait42nb.verify import Verified
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
 
 __all__ = ["read_summary"]
+
+# The words of the format; any other may be anybody's text.
+TYPES = ("competition", "ensemble", "debate")
+STATUSES = ("idle", "running", "completed", "failed", "paused", "archived", "timeout")
+ROLES = ("user", "assistant", "system")
+RUNTIMES = ("claude", "codex", "gemini")
 
 # What to do about each reason why a file or a record is not in the main tables.
 REMEDIES = {
@@ -66,13 +82,25 @@ WARNINGS = {
     "missing_list": "absent lists of instances or messages, taken as empty",
     "byte_order_mark": "files that begin with a byte order mark",
     "salvaged": "files that are no JSON, from which whole records were taken",
+    "older_json": "sessions whose file is older than what is stored, which stays",
+    "reinserted": "sessions that a person deleted, and that changed in JSON since: they are back",
+}
+
+
+# How it is known which folder a file belongs to.
+ORIGINS = {
+    "given": "was given",
+    "earlier": "is stored already",
+    "worktree": "stands in the files",
+    "search": "below search_roots",
+    None: "",
 }
 
 
 def opening(run: Run) -> Shown:
     """What this run is going to do."""
     if run.failure:
-        return failure(run)
+        return skipped(run)
     if run.settings.dry_run:
         return Notice(
             "dry_run",
@@ -83,45 +111,70 @@ def opening(run: Run) -> Shown:
 
 
 def inventory(run: Run) -> Shown:
-    """What files there are."""
-    if run.results.get(Inventory) is None:
+    """What files there are, and whether there is a database."""
+    if run.results.get(Inventory) is None or run.results.get(Stored) is None:
         return skipped(run)
     files = run.get(Inventory).files
     rows = [
-        {"file": Code(f.source_path), "state": STATES[f.state], "size": size(f.size_bytes), "detail": f.detail or ""}
+        {
+            "file": Code(source_path(f.source_path, run.settings.redact)),
+            "state": STATES[f.state],
+            "size": size(f.size_bytes),
+            "detail": f.detail or "",
+        }
         for f in files
     ]
-    total = sum(f.size_bytes for f in files)
-    caption = f"{len(files)} files, {size(total)}"
-    columns = ["file", "state", "size", "detail"]
-    return Table(rows, columns, caption=caption, right={"size"}, empty="There are no session files.")
+    columns = ["file", "state", "size", *(["detail"] if any(row["detail"] for row in rows) else [])]
+    caption = f"{_count(len(files), 'file')}, {size(sum(f.size_bytes for f in files))}"
+    table = Table(rows, columns, caption=caption, right={"size"}, limit=200, empty="There are no session files.")
+    kind = run.get(Stored).kind
+    return Stack(
+        table, f"There is {'no database yet' if kind == 'none' else 'a database: what is new is merged into it'}."
+    )
 
 
 def workspaces(run: Run) -> Shown:
-    """Which folder each file belongs to, and how that is known."""
+    """Which folder each file belongs to, how that is known, and what a person should look at."""
     if run.results.get(Mapped) is None:
         return skipped(run)
-    origins = {"given": "was given", "worktree": "a worktree path in the file", "search": "search_roots", None: ""}
+    mapped, redact = run.get(Mapped), run.settings.redact
     rows = [
         {
-            "hash": Code(w.workspace_hash),
-            "workspace": Code(_private(run, w.workspace_path)) if w.workspace_path else "",
-            "known from": origins[w.origin],
-            "exists here": w.exists_here,
+            "file": Code(file_hash(w.workspace_hash, redact)),
+            "workspace": Code(hidden(w.workspace_path, redact)) if w.workspace_path else "",
+            "its path": ORIGINS[w.origin],
+            "exists here": w.exists_here if w.workspace_path else None,
             "state": STATES[w.state],
         }
-        for w in run.get(Mapped).workspaces
+        for w in mapped.workspaces
     ]
-    unmapped = run.get(Mapped).unmapped
-    notice = None
-    if unmapped:
-        notice = Notice(
-            "warning",
-            f"{len(unmapped)} of {len(rows)} workspaces are not known",
-            f'Their sessions are held back. {REMEDIES["unmapped_workspace"]}: {{"hash": "/path/of/the/workspace"}}.',
-        )
-    columns = ["hash", "workspace", "known from", "exists here", "state"]
-    return Stack(Table(rows, columns, caption="Workspaces", empty="No file was read."), notice)
+    columns = ["file", *([] if redact else ["workspace"]), "its path", "exists here", "state"]
+    missing = sum(w.state == "mapped" and not w.exists_here for w in mapped.workspaces)
+    words = f"{missing:,} of them do not exist on this machine; what is migrated is the path that the hash proves."
+    return Stack(
+        Table(rows, columns, caption=_count(len(rows), "workspace"), limit=200, empty="No file was read."),
+        words if missing else None,
+        *(_split(group, redact) for group in mapped.split),
+        _unmapped(mapped) if mapped.unmapped else None,
+    )
+
+
+def _split(group: Iterable[object], redact: bool) -> Shown:
+    """One folder, several hashes: the editor shows the history of one spelling at a time."""
+    named = [w.workspace_hash if redact else f"{w.workspace_hash} ({w.workspace_path})" for w in group]
+    return Notice(
+        "info",
+        f"{len(named)} files belong to one folder, whose path was written in different ways",
+        f"{'; '.join(named)}. Each keeps its spelling; the editor shows the history of the one that it asks for.",
+    )
+
+
+def _unmapped(mapped: Mapped) -> Shown:
+    return Notice(
+        "warning",
+        f"{len(mapped.unmapped):,} of {_count(len(mapped.workspaces), 'workspace')} are not known",
+        f'Their sessions are held back. {REMEDIES["unmapped_workspace"]}: {{"hash": "/path/of/the/workspace"}}.',
+    )
 
 
 def records(run: Run) -> Shown:
@@ -129,12 +182,16 @@ def records(run: Run) -> Shown:
     if run.results.get(Checked) is None:
         return skipped(run)
     checked = run.get(Checked)
-    odd = [file for file, reading in run.get(Documents).readings.items() if reading.state != "read"]
-    text = f"{checked.looked_at:,} records were looked at one by one, {checked.held:,} of them break a rule."
+    odd = sum(reading.state != "read" for reading in run.get(Documents).readings.values())
     rules = [{"rule": Code(reason), "times": n, "remedy": REMEDIES[reason]} for reason, n in checked.violations.items()]
-    table = Table(rules, ["rule", "times", "remedy"], caption="Broken rules") if rules else None
-    notice = Notice("warning", f"{len(odd)} files are no array of sessions", "They are kept whole; see below.") if odd else None
-    return Stack(text, table, notice)
+    if not rules and not odd:
+        return Notice("good", "Every record is in order")
+    words = f"{_count(checked.held, 'record')} of {checked.looked_at:,} that were looked at one by one break a rule."
+    return Stack(
+        words if rules else None,
+        Table(rows=rules, columns=["rule", "times", "remedy"], caption="Broken rules") if rules else None,
+        Notice("warning", f"{_count(odd, 'file')} no array of sessions", "Kept whole; see below.") if odd else None,
+    )
 
 
 def effect(run: Run) -> Shown:
@@ -143,15 +200,44 @@ def effect(run: Run) -> Shown:
         return skipped(run)
     resolved = run.get(Resolved)
     rows = [
-        {"what": "sessions that go into the database", "records": resolved.accepted},
+        {"what": "sessions that are in order", "records": resolved.accepted},
         {"what": "sessions that stand aside for another of the same id", "records": resolved.shadowed},
         {"what": "sessions that are held back", "records": resolved.held},
         {"what": "messages that get another id, because theirs is taken", "records": resolved.renamed_messages},
     ]
-    warnings = [{"warning": Code(w), "times": n, "what": WARNINGS[w]} for w, n in resolved.warnings.items()]
+    return Stack(Table(rows, caption="What becomes of the records"), _warnings(resolved.warnings))
+
+
+def _warnings(warnings: dict[str, int]) -> Shown | None:
+    rows = [{"warning": Code(warning), "times": n, "what": WARNINGS[warning]} for warning, n in warnings.items() if n]
+    return Table(rows, ["warning", "times", "what"], caption="Taken in spite of") if rows else None
+
+
+def history(run: Run) -> Shown:
+    """What the files tell: the sessions over time, by workspace and by runtime."""
+    if run.results.get(Staged) is None:
+        return skipped(run)
+    with closing(database.open_readonly(run.get(Staged).path)) as connection:
+        return draw_history(connection, run.settings.redact)
+
+
+def draw_history(connection: sqlite3.Connection, redact: bool, workspace_path: str | None = None) -> Shown:
+    """The sessions of a database over time by type and by status, the workspaces, the runtimes."""
+    chosen = {"workspace_path": workspace_path}
+    months = connection.execute(sql("explore/by_month"), chosen).fetchall()
+    if not months:
+        return Notice("info", "There are no sessions")
+    workspaces = connection.execute(sql("explore/by_workspace"), chosen).fetchall()
+    runtimes: Counter[str] = Counter()
+    for runtime, count in connection.execute(sql("explore/by_runtime"), chosen):
+        runtimes["not told" if runtime is None else fixed(runtime, RUNTIMES, redact)] += count
+    sizes = {digest(path) if redact else path: sessions for path, sessions, *_ in workspaces}
+    by_type = [(month, fixed(kind, TYPES, redact), n) for month, kind, _, n in months]
     return Stack(
-        Table(rows, caption="What becomes of the records"),
-        Table(warnings, ["warning", "times", "what"], caption="Taken in spite of") if warnings else None,
+        history_picture("Sessions by month and type", by_type),
+        history_picture("Sessions by month and status", [(month, status, n) for month, _, status, n in months]),
+        bar_picture("Sessions by workspace", sizes, limit=12, ends=True) if workspace_path is None else None,
+        bar_picture("Instances by runtime", dict(runtimes.most_common()), limit=8) if runtimes else None,
     )
 
 
@@ -159,75 +245,84 @@ def proof(run: Run) -> Shown:
     """That every stored value is what stands in its source."""
     if run.results.get(Verified) is None:
         return skipped(run)
-    verified = run.get(Verified)
+    verified, redact = run.get(Verified), run.settings.redact
     report = verified.report
     rows = [
-        {"workspace": Code(_private(run, path)), "sessions": s, "instances": i, "messages": m}
+        {"workspace": Code(digest(path) if redact else path), "sessions": s, "instances": i, "messages": m}
         for path, s, i, m in verified.workspaces
     ]
-    views = Table(rows, ["workspace", "sessions", "instances", "messages"], caption="Through the editor's eyes", total=True)
+    columns = ["workspace", "sessions", "instances", "messages"]
+    views = Table(rows, columns, caption="Through the editor's eyes", total=True, limit=200)
     title = f"{report.values_compared:,} values compared with their source, {report.values_different:,} differ"
-    return Stack(Notice("good" if report.is_valid else "failed", title), Details("Validation", Code(str(report))), views)
+    return Stack(Notice("good" if report.is_valid else "failed", title), views, Details("Validation", Pre(str(report))))
 
 
 def books(run: Run) -> Shown:
-    """Where every record went."""
-    if run.results.get(Verified) is None:
+    """Where every record went, and what a merge does to what is stored."""
+    reconciled = run.results.get(Reconciled)
+    if reconciled is None:
         return skipped(run)
-    balance = run.get(Verified).balance
-    columns = ["source", *PLACES]
+    balance, merged = reconciled.balance, reconciled.effect
+    columns = {c: c.replace("_", " ") for c in ("source", *PLACES)}
     table = Table(
         [{"": kind, **balance.total[kind]} for kind in KINDS],
-        {"": "", **{c: c.replace("_", " ") for c in columns}},
+        {"": "", **columns},
         caption="The books: source = everything to the right of it",
     )
-    files = Table(
-        [{"file": Code(path), "kind": kind, **row} for path, kinds in balance.files.items() for kind, row in kinds.items()],
-        {"file": "file", "kind": "kind", **{c: c.replace("_", " ") for c in columns}},
-        limit=300,
+    rows = [
+        {"file": Code(source_path(path, run.settings.redact)), "kind": kind, **row}
+        for path, kinds in balance.files.items()
+        for kind, row in kinds.items()
+    ]
+    files = Table(rows, {"file": "file", "kind": "kind", **columns}, limit=300)
+    conflicts = Notice(
+        "warning",
+        f"{_count(len(merged.conflicts), 'session')} changed in both places",
+        "The later change counts, value by value; the version that lost is kept whole in migration_rejects.",
     )
-    return Stack(flow_picture(balance.total), table, Details("A file at a time", files))
+    return Stack(
+        flow_picture(balance.total),
+        table,
+        conflicts if merged.conflicts else None,
+        _warnings(merged.warnings),
+        Details("A file at a time", files),
+    )
 
 
 def held(run: Run) -> Shown:
     """Each record that is not in the main tables, why, and what to do about it."""
     if run.results.get(Staged) is None:
         return skipped(run)
-    staged = run.get(Staged)
-    aside = {WORDS[reason]: n for reason, n in staged.rejects.items() if reason in ASIDE}
-    shadows = Table(
-        [{"records": n, "why": words} for words, n in aside.items()],
-        ["records", "why"],
-        caption="Stand aside for another record of the same id",
-    )
+    staged, reconciled = run.get(Staged), run.results.get(Reconciled)
+    rejects = reconciled.effect.rejects if reconciled else staged.rejects
+    aside = [{"records": rejects[reason], "why": WORDS[reason]} for reason in rejects if reason not in REMEDIES]
     rows = [
         {
-            "record": Code(f"{h.source_path} {h.pointer}".strip()),
+            "record": Code(f"{source_path(h.source_path, run.settings.redact)} {h.pointer}".strip()),
             "id": Code(h.key) if h.key else "",
-            "why": _violations(run, h.detail),
+            "why": _violations(run, h),
             "what to do": REMEDIES[h.reason],
         }
         for h in staged.held
     ]
-    columns = ["record", "id", "why", "what to do"]
     if not rows and not aside:
         return Notice("good", "Every record is in the main tables")
     return Stack(
-        Table(rows, columns, caption="Held back, whole, in migration_rejects", limit=200) if rows else None,
-        shadows if aside else None,
+        Table(rows, caption="Held back, whole, in migration_rejects", limit=200) if rows else None,
+        Table(aside, caption="Stand aside, whole, in migration_rejects") if aside else None,
     )
 
 
-def _violations(run: Run, detail: str) -> Shown:
+def _violations(run: Run, held: Held) -> Shown:
     """Every violation of a record with its pointer; without the words, which may quote values, under `redact`."""
     told = []
-    for violation in json.loads(detail):
+    for violation in json.loads(held.detail):
         reason, pointer, words = violation["reason"], violation["pointer"], violation["detail"]
         if run.settings.redact:
             # A key that the format does not know may be anybody's text.
             known = violation.get("key") is None or violation["key"] in KEYS.get(violation["entity"], ())
             pointer, words = pointer if known else pointer.rpartition("/")[0], WORDS.get(reason, "")
-        told.append(f"{reason} {pointer}: {words}" if pointer and words else f"{reason}: {words}" if words else f"{reason} {pointer}")
+        told.append(f"{reason} {pointer}".strip() + (f": {words}" if words else ""))
     return Stack(*told)
 
 
@@ -246,12 +341,14 @@ def summary(run: Run) -> None:
     """Show the summary, carry it as JSON in this cell, and write it to `summary_path`."""
     content = summarize(run)
     write_summary(run, content)
-    shown = Stack(_verdict(run, content["outcome"]), Code(str(stats(run))))
-    display(
-        {"text/plain": shown.text(), "text/html": str(shown.html()), "application/json": content},
-        raw=True,
-        metadata={"application/json": {"expanded": False}},
-    )
+    show_summary(Stack(_verdict(run, content["outcome"]), Pre(str(stats(run)))), content)
+
+
+def show_summary(shown: Shown, content: dict[str, object]) -> None:
+    """The verdict for people, and by itself the JSON for programs: JupyterLab would show the JSON instead."""
+    display(shown)
+    words = {"text/plain": f"outcome: {content['outcome']}", "application/json": content}
+    display(words, raw=True, metadata={"application/json": {"expanded": False}})
 
 
 def _verdict(run: Run, outcome: str) -> Shown:
@@ -264,13 +361,8 @@ def _verdict(run: Run, outcome: str) -> Shown:
 
 def failure(run: Run) -> Shown:
     """Why the run failed, in one sentence."""
-    error = run.failure
-    if run.settings.redact and error.__cause__ is not None:
-        where = type(error).__name__
-    else:
-        where = str(error.where)
-    where = where.replace(str(run.home.path), "the home") if run.settings.redact else where
-    return Notice("failed", f"{where}: {error.problem}", f"{error.remedy}.")
+    where, problem, remedy = error_words(run.failure, run.settings.redact, run.home.path)
+    return Notice("failed", f"{where}: {problem}", f"{remedy}.")
 
 
 def skipped(run: Run) -> Shown:
@@ -281,5 +373,27 @@ def skipped(run: Run) -> Shown:
     return Notice("info", "Skipped", "An earlier step failed; see above.")
 
 
-def _private(run: Run, path: str) -> str:
-    return "(redacted)" if run.settings.redact else path
+# What may be shown of a record
+
+
+def fixed(word: str, known: Iterable[str], redact: bool) -> str:
+    """A word of the format; under `redact` any other, which may be anybody's text, is `other`."""
+    return word if not redact or not word or word in known else "other"
+
+
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?[0-9.]*(?:[Zz]|[-+][0-9:]{5})?")
+
+
+def moment(time: str | None, redact: bool) -> str:
+    """A time as people read it; what is none is shown as it is, if that is allowed."""
+    if found := _MOMENT.fullmatch(time or ""):
+        return f"{found[1]} {found[2]}"
+    return HIDDEN if time and redact else time or ""
+
+
+def day(time: str, redact: bool) -> str:
+    return moment(time, redact).partition(" ")[0]
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'s' * (number != 1)}"

@@ -9,6 +9,7 @@ from ait42nb import engine as duck
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Mapped
 from ait42nb.read import Documents
+from ait42nb.stored import Stored
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -46,9 +47,12 @@ def resolve_records(run: Run) -> Resolved:
         paths=[w.workspace_path for _, w in files],
         exist=[w.exists_here for _, w in files],
     )
-    for table in ("contenders", "verdicts", "accepted", "instance_rows", "wanted_ids"):
-        duck.make(engine, f"resolve/{table}")
-    _choose_ids(engine)
+    with duck.attached(engine, run.get(Stored).path, "stored"):
+        for table in ("stored_sources", "contenders", "verdicts", "accepted", "instance_rows"):
+            duck.make(engine, f"resolve/{table}")
+        for table in ("stored_messages", "stored_values", "kept_ids", "wanted_ids"):
+            duck.make(engine, f"resolve/{table}")
+        _choose_ids(engine)
     renamed = duck.make(engine, "resolve/renamed_messages")
     verdicts = dict(engine.execute("select verdict, count(*) from verdicts group by verdict").fetchall())
     return Resolved(
@@ -59,21 +63,19 @@ def resolve_records(run: Run) -> Resolved:
 def _warnings(run: Run) -> dict[str, int]:
     readings = run.get(Documents).readings.values()
     warnings = dict(duck.rows(run.engine, "resolve/warnings"))
-    warnings["byte_order_mark"] = sum(file.bom for file in run.get(Inventory).readable)
+    warnings["byte_order_mark"] = sum(file.bom for file in run.get(Inventory).files)
     warnings["salvaged"] = sum(reading.salvaged for reading in readings)
     return {reason: n for reason, n in warnings.items() if n}
 
 
 def _choose_ids(engine: duck.Engine) -> None:
-    """Where a derived id is taken, append `~` until it is not. One after the other: each may take what a later one wants."""
-    engine.execute(
-        "create or replace table chosen (file_no integer, ordinal bigint, position bigint, id varchar)"
-    )
+    """Where a derived id is taken, append `~` until it is not; in turn, as each may take what a later one wants."""
+    engine.execute("create or replace table chosen (file_no integer, ordinal bigint, position bigint, id varchar)")
     (contested,) = duck.rows(engine, "resolve/contested_ids")
     if not contested[0]:
         return
-    # A derived id has an @ in it, so only own ids that have one can be in its way.
-    taken = {id_ for (id_,) in engine.execute("select own_id from wanted_ids where contains(own_id, '@')").fetchall()}
+    # A derived id has an @ in it, so only those that have one can be in its way.
+    taken = {id_ for (id_,) in duck.rows(engine, "resolve/taken_ids")}
     for file_no, ordinal, position, wanted in duck.rows(engine, "resolve/derived_ids"):
         free = wanted
         while free in taken:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ait42nb import __version__, backup, report, rollback
+from ait42nb import __version__, backup, redact, report, rollback
 from ait42nb import engine as duck
 from ait42nb.backup import Backup, BackupRefused, real_names, restore_to, sum_of
 from ait42nb.database import driver_errors, inspect_database, open_existing, open_readonly, validate
@@ -328,7 +328,7 @@ def show_comparison(run: Run) -> Shown:
     if compared is None:
         return report.skipped(run)
     rows = [
-        {"file": Code(path), "what": entity, "records": count}
+        {"file": _file(run, path), "what": entity, "records": count}
         for path, counts in compared.unstored.items()
         for entity, count in counts.items()
     ]
@@ -344,7 +344,7 @@ def show_verdicts(run: Run) -> Shown:
         return report.skipped(run)
     rows = [
         {
-            "file": Code(v.file.source_path),
+            "file": _file(run, v.file.source_path),
             "size": size(v.file.size_bytes),
             "days in the database": v.age and v.age.days,
             "verdict": Badge("info", "stays") if v.reasons else Badge("good", "may go"),
@@ -375,14 +375,18 @@ def show_removed(run: Run) -> Shown:
         return Notice("dry_run", "Nothing was removed", "Set dry_run = False and run again to remove these files.")
     if not (removed.files or removed.stayed):
         return Notice("info", "Nothing was removed")
-    rows = [{"file": Code(f.source_path), "size": size(f.size_bytes)} for f in removed.files]
-    stayed = [{"file": Code(f.source_path), "why": REASONS["changed_meanwhile"]} for f in removed.stayed]
+    rows = [{"file": _file(run, f.source_path), "size": size(f.size_bytes)} for f in removed.files]
+    stayed = [{"file": _file(run, f.source_path), "why": REASONS["changed_meanwhile"]} for f in removed.stayed]
     archive = run.get(Archived).backup.archive.name
     return Stack(
         Notice("good", f"{len(rows):,} files were removed", f"{archive} has them: rollback.ipynb brings them back."),
         Table(rows, ["file", "size"], caption="Removed", right={"size"}, limit=500),
         Table(stayed, ["file", "why"], caption="Stayed after all") if stayed else None,
     )
+
+
+def _file(run: Run, source_path: str) -> Code:
+    return Code(redact.source_path(source_path, run.settings.redact))
 
 
 def summarize(run: Run, removed: Removed | None = None) -> dict[str, object]:
@@ -400,7 +404,7 @@ def summarize(run: Run, removed: Removed | None = None) -> dict[str, object]:
         "ait42_home": shown_home(run),
         "days": run.settings.days,
         "files": {"found": len(verdicts), "may_go": len(judged.going) if judged else 0, "removed": len(removed.files)},
-        "removed": [file.source_path for file in removed.files],
+        "removed": [redact.source_path(file.source_path, run.settings.redact) for file in removed.files],
         "stay": dict(sorted(stay.items())),
         "backup_id": archived.backup.id if archived and archived.backup else None,
         "errors": [type(run.failure).__name__ if run.settings.redact else str(run.failure)] if run.failure else [],

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import duckdb
 from IPython.display import display
 
-from ait42nb import __version__, backup, report
+from ait42nb import __version__, backup, redact, report
 from ait42nb import engine as duck
 from ait42nb.backup import Backup, BackupRefused, check_backup, list_backups, move_into, restore_to, sync_file
 from ait42nb.database import (
@@ -280,8 +280,8 @@ def _shown_path(name: str) -> str:
 
 
 def _plan_export(run: Run) -> Planned:
-    output = _output_dir(run)
-    return Planned((Change(Path(output).name, "filled: one file a workspace, from the database"),))
+    _output_dir(run)
+    return Planned((Change("output_dir", "filled: one file a workspace, from the database"),))
 
 
 def _output_dir(run: Run) -> Path:
@@ -573,7 +573,8 @@ def show_choice(run: Run) -> Shown:
         return report.skipped(run)
     if chosen.backup is None:
         return Notice("info", "No backup is needed for this")
-    damaged = [f"{b.id} was passed over, because it is damaged: {b.problem}." for b in chosen.damaged]
+    why = [redact.hidden(b.problem, run.settings.redact) for b in chosen.damaged]
+    damaged = [f"{b.id} was passed over: {problem}." for b, problem in zip(chosen.damaged, why, strict=True)]
     checked = Notice("good", f"{chosen.backup.id} is whole", "Every byte of it was read and compared with its sums.")
     return Stack(checked, Notice("warning", "Newer ones are damaged", "\n".join(damaged)) if damaged else None)
 
@@ -583,7 +584,8 @@ def show_plan(run: Run) -> Shown:
     planned = run.results.get(Planned)
     if planned is None:
         return report.skipped(run)
-    rows = [{"file": Code(change.name), "what": change.what} for change in planned.changes]
+    names = [redact.source_path(c.name, run.settings.redact) if "/" in c.name else c.name for c in planned.changes]
+    rows = [{"file": Code(name), "what": c.what} for name, c in zip(names, planned.changes, strict=True)]
     table = Table(rows, ["file", "what"], caption="What changes", limit=500) if rows else None
     return Stack(table, _differences(planned.differences, "in the backup"), *planned.notes)
 

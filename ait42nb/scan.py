@@ -6,6 +6,7 @@ DuckDB reads in bulk what is in order; this reads the rest. Python's own decoder
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from codecs import BOM_UTF8
@@ -13,25 +14,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from json.decoder import scanstring
 from mmap import ACCESS_READ, mmap
+from operator import itemgetter
 from pathlib import Path
 
+# Possessive (++, *+) where strings repeat: what can go back keeps a note a character, 6 GB for a string of 50 MB.
 _BLANK = re.compile(r"[ \t\n\r]*")
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
     (?P<open>[\[{]) | (?P<close>[\]}]) | (?P<comma>,) | (?P<colon>:)
-    | (?P<string>"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")
+    | (?P<string>"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")
     | (?P<plain>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)? | true | false | null)
     )""",
     re.VERBOSE,
 )
 _BLANK_BYTES = re.compile(rb"[ \t\n\r]*")
-_BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}"]', re.DOTALL)
+_BRACKET_OR_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{\]}"]', re.DOTALL)
 _SCALAR = re.compile(
-    rb"""(?: "(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"
+    rb"""(?: "(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"
     | -?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)? | true | false | null )""",
     re.VERBOSE,
 )
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -208,22 +211,51 @@ def has_broken_text(value: str) -> bool:
 
 
 def canonical(text: str) -> str:
-    """A JSON value in one form: keys sorted, strings unescaped, numbers as they were written, an object's nulls left out.
+    """A JSON value in one form: keys sorted, strings unescaped, numbers as written, an object's nulls left out.
 
-    Two records are equal if their canonical forms are. Nulls count inside of them.
+    Two records are equal if their canonical forms are. Nulls count inside of them. The text is known to be JSON.
     """
-    try:
-        value = _tagged.decode(text)
-        if isinstance(value, dict) and "members" in value:
-            value = {"members": [pair for pair in value["members"] if pair[1] is not None]}
-        return json.dumps(value)
-    except RecursionError:
-        return text  # deeper than Python reads: equal only if written alike
+    parts: list[str] = []  # of the innermost list or object that is open
+    outer: list[list[str]] = []
+    for token in _TOKEN.finditer(text):
+        kind, written = token.lastgroup, token[token.lastgroup]
+        if kind == "open":
+            outer.append(parts)
+            parts = []
+        elif kind == "close":
+            form = _object_form(parts, nulls=len(outer) > 1) if written == "}" else f"[{','.join(parts)}]"
+            parts = outer.pop()
+            # Kept short, or the form of what is nested deep would be written again at every level.
+            parts.append(form if len(form) < 100 else f"#{hashlib.sha256(form.encode()).hexdigest()}")
+        elif kind == "string":
+            parts.append(json.dumps(json.loads(written)))
+        elif kind == "plain":
+            parts.append(written)
+    return parts[0]
 
 
-_tagged = json.JSONDecoder(
-    parse_int=lambda digits: {"number": digits},
-    parse_float=lambda digits: {"number": digits},
-    parse_constant=_refuse,
-    object_pairs_hook=lambda pairs: {"members": sorted(pairs, key=repr)},
-)
+def _object_form(parts: list[str], *, nulls: bool) -> str:
+    members = [(key, value) for key, value in zip(parts[::2], parts[1::2], strict=True) if nulls or value != "null"]
+    return f"{{{','.join(f'{key}:{value}' for key, value in sorted(members, key=itemgetter(0)))}}}"
+
+
+class Repeats:
+    """Which elements of a list stand in it already.
+
+    Most ids stand once: elements are compared only where an id stands again.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[int, str]] = {}
+        self._forms: dict[str, dict[str, int]] = {}
+
+    def first(self, identity: str, element: str, place: int) -> int:
+        """The place of the first equal element, which is `place` itself for one that is new. Both are JSON."""
+        identity = canonical(identity)
+        if identity not in self._first:
+            self._first[identity] = (place, element)
+            return place
+        if identity not in self._forms:
+            earlier, text = self._first[identity]
+            self._forms[identity] = {canonical(text): earlier}
+        return self._forms[identity].setdefault(canonical(element), place)

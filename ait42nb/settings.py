@@ -77,6 +77,22 @@ class RollbackSettings:
         return Path(self.ait42_home).expanduser().absolute()
 
 
+@dataclass(frozen=True)
+class ExploreSettings:
+    """The parameters of `explore.ipynb`."""
+
+    ait42_home: str = "~/.ait42"
+    workspace: str = ""
+    query: str = ""
+    redact: bool = False
+    dry_run: typing.ClassVar[bool] = True
+    summary_path: typing.ClassVar[str] = ""
+
+    @property
+    def home(self) -> Path:
+        return Path(self.ait42_home).expanduser().absolute()
+
+
 S = typing.TypeVar("S")
 
 

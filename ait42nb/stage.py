@@ -34,6 +34,8 @@ WORDS = {
     "hash_mismatch": "the folder that was given for this file has another hash",
     "shadowed_duplicate": "an earlier element of this file has the same id; it is the live one",
     "superseded": "another file has a newer session of the same id",
+    "conflict": "both stores changed one value; this is the version that lost it",
+    "deleted_in_database": "a person deleted it from the database, and it has not changed in JSON since",
 }
 
 
@@ -108,9 +110,8 @@ def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
     insert = duck.sql("stage/insert_reject")
     for row in _rejected_files(run):
         connection.execute(insert, row | {"run_id": run.run_id})
-    columns = ("file_no", "ordinal", "source_path", "pointer", "key", "reason", "detail", "instances", "messages")
-    found = run.engine.execute(f"select {', '.join(columns)} from rejects").fetchall()
-    rejects = {row[:2]: dict(zip(columns[2:], row[2:], strict=True)) for row in found}
+    found = run.engine.table("rejects")
+    rejects = {row[:2]: dict(zip(found.columns[2:], row[2:], strict=True)) for row in found.fetchall()}
     for place, text in _texts(run, set(rejects)):
         row = rejects.pop(place) | {"entity": "session", "document": text, "document_bytes": None}
         connection.execute(insert, row | {"run_id": run.run_id})
@@ -131,7 +132,12 @@ def _rejected_files(run: Run) -> Iterator[dict[str, object]]:
             continue
         document, document_bytes = _whole(file, reasons[0][0])
         told = [
-            {"reason": reason, "entity": "file", "pointer": "", "detail": WORDS[reason] + (f": {detail}" if detail else "")}
+            {
+                "reason": reason,
+                "entity": "file",
+                "pointer": "",
+                "detail": WORDS[reason] + (f": {detail}" if detail else ""),
+            }
             for reason, detail in reasons
         ]
         yield {
@@ -159,7 +165,7 @@ def _whole(file: File, reason: str) -> tuple[str | None, bytes | None]:
 def _texts(run: Run, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str]]:
     """The text of each wanted record: from what was set aside, else cut out of its file once more."""
     missing = set(wanted)
-    for line in lines_of(run.get(Documents).aside):
+    for line in lines_of(run.get(Documents).aside) if missing else ():
         place = (line["file_no"], line["ordinal"])
         if place in missing:
             missing.remove(place)
@@ -170,3 +176,9 @@ def _texts(run: Run, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, 
             for ordinal, (begin, end) in enumerate(scan.Cutter(text, scan.first_byte(text))):
                 if (file_no, ordinal) in missing:
                     yield (file_no, ordinal), text[begin:end].decode()
+
+
+def text_of(run: Run, source_path: str, pointer: str) -> str:
+    """The text of the record that stands at a pointer in a file of this run."""
+    file_no = next(f.file_no for f in run.get(Inventory).files if f.source_path == source_path)
+    return next(_texts(run, {(file_no, int(pointer[1:]))}))[1]

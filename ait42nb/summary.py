@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from ait42nb import __version__
 from ait42nb.database import ValidationReport
 from ait42nb.errors import SourceError
 from ait42nb.inventory import Inventory
-from ait42nb.mapping import Mapped
+from ait42nb.merge import Reconciled
 from ait42nb.reconcile import KINDS, PLACES
 from ait42nb.resolve import Resolved
 from ait42nb.stage import Staged
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Reasons of records that are not lost to the reader: another record of the same id stands in the main tables.
 ASIDE = frozenset({"shadowed_duplicate", "superseded"})
+# Reasons of files that read well.
+UNMAPPED = frozenset({"unmapped_workspace", "hash_mismatch"})
 
 
 class Stats(dict):
@@ -43,48 +46,56 @@ class Stats(dict):
         return "\n".join(lines)
 
 
-def outcome(run: Run) -> str:
-    """ok, held (something is not in the main tables and a person should look) or failed."""
+def outcome(run: Run, reconciled: Reconciled | None = None) -> str:
+    """ok, held (something is held back or in conflict, so a person should look) or failed."""
+    reconciled = reconciled or run.results.get(Reconciled)
     if run.failure:
         return "failed"
     staged = run.results.get(Staged)
-    return "held" if staged and set(staged.rejects) - ASIDE else "ok"
+    return "held" if staged and (staged.held or (reconciled and reconciled.effect.conflicts)) else "ok"
 
 
-def summarize(run: Run) -> dict[str, object]:
-    """The summary, as DESIGN fixes it; of a run that failed as far as it came."""
+def summarize(run: Run, reconciled: Reconciled | None = None) -> dict[str, object]:
+    """The summary, whose keys others rely on; of a run that failed as far as it came.
+
+    reconciled: what the run is just doing, before it is among its results
+    """
+    reconciled = reconciled or run.results.get(Reconciled)
     staged, verified = run.results.get(Staged), run.results.get(Verified)
-    resolved, mapped = run.results.get(Resolved), run.results.get(Mapped)
-    inventory = run.results.get(Inventory)
+    resolved, inventory = run.results.get(Resolved), run.results.get(Inventory)
     files = inventory.files if inventory else ()
+    refused = [held.reason for held in staged.held if held.entity == "file"] if staged else []
     empty_books = {kind: dict.fromkeys(("source", *PLACES), 0) for kind in KINDS}
-    books = verified.balance.total if verified else empty_books
+    books = reconciled.balance.total if reconciled else empty_books
+    warnings = Counter(resolved.warnings if resolved else {})
+    warnings.update(reconciled.effect.warnings if reconciled else {})
     return {
-        "outcome": outcome(run),
+        "outcome": outcome(run, reconciled),
         "dry_run": run.settings.dry_run,
         "run_id": run.run_id,
         "kit_version": __version__,
         "ait42_home": shown_home(run),
-        "stats": stats(run),
+        "stats": stats(run, reconciled),
         "balance": books
         | {
             "files": {
                 "found": len(files),
                 "empty": sum(file.state == "empty" for file in files),
-                "held": len({e.source_path for e in staged.held if e.entity == "file"}) if staged else 0,
-                "unmapped": len(mapped.unmapped) if mapped else 0,
+                "held": sum(reason not in UNMAPPED for reason in refused),
+                "unmapped": sum(reason in UNMAPPED for reason in refused),
             }
         },
-        "rejects": dict(sorted(staged.rejects.items())) if staged else {},
-        "warnings": dict(sorted(resolved.warnings.items())) if resolved else {},
+        "rejects": dict(sorted(reconciled.effect.rejects.items())) if reconciled else {},
+        "warnings": {reason: n for reason, n in sorted(warnings.items()) if n},
         "validation": (verified.report if verified else ValidationReport()).to_dict(),
         "timings": {stage: round(seconds, 3) for stage, seconds in run.timings.items()},
     }
 
 
-def stats(run: Run) -> Stats:
-    inventory, verified, staged = (run.results.get(kind) for kind in (Inventory, Verified, Staged))
-    books = verified.balance.total if verified else {}
+def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
+    reconciled = reconciled or run.results.get(Reconciled)
+    inventory, staged = run.results.get(Inventory), run.results.get(Staged)
+    books = reconciled.balance.total if reconciled else {}
     migrated = {f"{kind}_migrated": books[kind]["inserted"] + books[kind]["updated"] if books else 0 for kind in KINDS}
     errors = [str(held) for held in staged.held] if staged else []
     if run.failure:

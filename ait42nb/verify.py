@@ -12,12 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ait42nb import database
+from ait42nb import database, scan
 from ait42nb import engine as duck
-from ait42nb.check import KEYS, Lines, lines_of
+from ait42nb.check import IDENTITY, KEYS, LISTS, Lines, lines_of
 from ait42nb.database import ValidationReport
 from ait42nb.errors import VerificationFailed
-from ait42nb.mapping import Mapped
 from ait42nb.read import Documents
 from ait42nb.reconcile import Balance, balance, require_balance
 from ait42nb.stage import Staged
@@ -118,59 +117,79 @@ def _odd_records(run: Run) -> list[tuple[str, Lines]]:
     folder.mkdir(mode=0o700, exist_ok=True)
     written = {table: Lines(folder / f"{table}.ndjson") for table in _TABLES}
     paths = dict(run.engine.execute("select file_no, workspace_path from workspaces").fetchall())
-    accepted = dict(
-        ((file_no, ordinal), id_)
-        for file_no, ordinal, id_ in run.engine.execute("select file_no, ordinal, session_id from accepted").fetchall()
-    )
-    renamed = {tuple(row[:3]): row[3] for row in run.engine.execute(
-        "select file_no, ordinal, position, id from renamed_messages").fetchall()}
+    accepted = {
+        (file_no, ordinal): session_id for file_no, ordinal, session_id, _ in run.engine.table("accepted").fetchall()
+    }
+    renamed = {
+        tuple(row[:3]): row[3]
+        for row in run.engine.execute("select file_no, ordinal, position, id from renamed_messages").fetchall()
+    }
     for line in lines_of(run.get(Documents).aside):
         place = (line["file_no"], line["ordinal"])
         if place not in accepted:
             continue
-        record = json.loads(line["document"])
-        instances = _distinct(record.get("instances"), "instanceId")
-        messages = _distinct(record.get("chatHistory"), "id")
+        record, instances, messages = _plainly(line["document"])
         numbers = {instance["instanceId"] for instance in instances}
-        written["sessions"].write({
-            **_columns(record, "session"),
-            "session_id": record["id"],
-            "workspace_path": paths[place[0]],
-            "preserve_worktrees": int(record.get("preserveWorktrees") or False),
-            "runtime_mix": _compact(record.get("runtimeMix")),
-            "instance_count": len(instances),
-            "message_count": len(messages),
-        })
+        written["sessions"].write(
+            {
+                **_columns(record, "session"),
+                "session_id": record["id"],
+                "workspace_path": paths[place[0]],
+                "preserve_worktrees": int(record.get("preserveWorktrees") or False),
+                "runtime_mix": _compact(record.get("runtimeMix")),
+                "instance_count": len(instances),
+                "message_count": len(messages),
+            }
+        )
         for position, instance in enumerate(instances):
             written["instances"].write(
                 {**_columns(instance, "instance"), "session_id": record["id"], "position": position}
             )
         for position, message in enumerate(messages):
-            written["messages"].write({
-                **_columns(message, "message"),
-                "id": renamed.get((*place, position), message["id"]),
-                "session_id": record["id"],
-                "position": position,
-                "instance_id": message.get("instanceId") if message.get("instanceId") in numbers else None,
-            })
+            written["messages"].write(
+                {
+                    **_columns(message, "message"),
+                    "id": renamed.get((*place, position), message["id"]),
+                    "session_id": record["id"],
+                    "position": position,
+                    "instance_id": message.get("instanceId") if message.get("instanceId") in numbers else None,
+                }
+            )
     return list(written.items())
 
 
-def _distinct(records: list[dict] | None, key: str) -> list[dict]:
-    """A list without the repeats of what stands in it already."""
+def _plainly(text: str) -> tuple[dict, list[dict], list[dict]]:
+    """A record, its instances and its messages, without the repeats of what stands in a list already."""
+    try:
+        record = json.loads(text)
+        lists = {key: record.get(key) or [] for key in LISTS}
+        if all(len({each[IDENTITY[LISTS[key]]] for each in listed}) == len(listed) for key, listed in lists.items()):
+            return record, *lists.values()
+    except (RecursionError, ValueError):
+        pass  # what the format does not know may be nested deeper, or a number be longer, than Python reads
+    raw = dict(scan.members(text))
+    return _known(text, "session"), *(_distinct(raw.get(key, "null"), entity) for key, entity in LISTS.items())
+
+
+def _distinct(raw: str, entity: str) -> list[dict]:
     kept: list[dict] = []
-    seen: dict[object, list[dict]] = {}
-    for record in records or []:
-        bare = {k: v for k, v in record.items() if v is not None}
-        same = seen.setdefault(record[key], [])
-        if bare not in same:
-            same.append(bare)
+    seen: dict[object, set[str]] = {}
+    for begin, end in scan.elements(raw) if raw != "null" else ():
+        record, same = _known(raw[begin:end], entity), scan.canonical(raw[begin:end])
+        texts = seen.setdefault(record[IDENTITY[entity]], set())
+        if same not in texts:
+            texts.add(same)
             kept.append(record)
     return kept
 
 
+def _known(text: str, entity: str) -> dict:
+    """The members of an object that have columns."""
+    return {key: json.loads(value) for key, value in scan.members(text) if key in KEYS[entity] and key not in LISTS}
+
+
 def _columns(record: dict, entity: str) -> dict[str, object]:
-    return {_snake(key): _held(key, record.get(key)) for key in KEYS[entity] if key not in ("instances", "chatHistory")}
+    return {_snake(key): _held(key, record.get(key)) for key in KEYS[entity] if key not in LISTS}
 
 
 def _snake(key: str) -> str:
@@ -220,12 +239,7 @@ def _differences(run: Run) -> Iterator[Difference]:
 
 def _rows(engine: duck.Engine, entity: str, table: str) -> Iterator[tuple[tuple[str, str], dict[str, object]]]:
     """The suspect rows of a table, as dicts by (session_id, key)."""
-    key = {"session": "''", "instance": "instance_id::varchar", "message": "id"}[entity]
-    cursor = engine.execute(
-        f"select {key} as _key, {table}.* from {table} "
-        f"semi join suspects on entity = $entity and suspects.session_id = {table}.session_id and suspects.key = {key}",
-        {"entity": entity},
-    )
+    cursor = engine.execute(duck.sql(f"verify/suspect_{entity}"), {"table": table})
     names = [column[0] for column in cursor.description]
     for row in cursor.fetchall():
         values = dict(zip(names, row, strict=True))

@@ -2,5 +2,5 @@
 -- DuckDB. in: wanted_ids   out: file_no, ordinal, position, wanted_id
 select file_no, ordinal, position, wanted_id
 from wanted_ids
-where not plain
+where not settled
 order by age, position

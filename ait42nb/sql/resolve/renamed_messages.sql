@@ -3,4 +3,4 @@
 select file_no, ordinal, position, own_id, coalesce(chosen.id, wanted_id) as id
 from wanted_ids
 left join chosen using (file_no, ordinal, position)
-where not plain
+where coalesce(chosen.id, wanted_id) <> own_id

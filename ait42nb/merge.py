@@ -1,0 +1,457 @@
+"""The three-way merge of one session: base is the ledger, ours is JSON, theirs is the database.
+
+The rules are the functions above `plan_session`, on plain values. `plan_session` asks them and says what is to be done;
+`apply_plan` does it, in the caller's transaction. The same code runs on the snapshot, to show the effect, and under the
+lock of the live database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+from calendar import timegm
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from io import StringIO
+from typing import Literal
+
+from ait42nb import queries, scan
+from ait42nb.check import LISTS
+from ait42nb.engine import sql
+from ait42nb.errors import VerificationFailed
+from ait42nb.export import _write_session as write_session
+from ait42nb.queries import ChatMessageRow, InstanceRow, SessionRow
+from ait42nb.reconcile import Balance
+
+Side = Literal["ours", "theirs"]
+Row = Mapping[str, object]
+
+SESSION_COLUMNS = tuple(f.name for f in fields(SessionRow))[1:-2]
+INSTANCE_COLUMNS = tuple(f.name for f in fields(InstanceRow))[3:]
+MESSAGE_COLUMNS = ("role", "content", "timestamp", "instance_id")
+_TIMES = frozenset({"created_at", "updated_at", "completed_at", "start_time", "end_time", "timestamp"})
+_RFC3339 = re.compile(
+    r"(\d{4})(-\d{2}-\d{2})[Tt ]([01]\d|2[0-3])(:\d{2}:\d{2})(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
+)
+_SECONDS_OF_400_YEARS = 146_097 * 86_400
+
+
+@dataclass
+class Effect:
+    """What a merge does to a database.
+
+    outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged; warnings: reason -> count;
+    conflicts: session ids of which one version lost a value; deleted: what a person deleted and JSON still has;
+    rejects: what stands in migration_rejects at the end; slices: how often the lock was taken.
+    """
+
+    outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    conflicts: list[str] = field(default_factory=list)
+    deleted: list[dict[str, object]] = field(default_factory=list)
+    rejects: dict[str, int] = field(default_factory=dict)
+    slices: int = 0
+    longest_lock: float = 0.0  # seconds
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What becomes, or became, of the two stores: the effect of the merge, and the books with it."""
+
+    effect: Effect
+    balance: Balance
+
+
+# Values
+
+
+def instant(value: object) -> tuple[int, str] | None:
+    """An RFC 3339 time as something that compares (seconds, and the fraction without closing zeros), or None."""
+    found = _RFC3339.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return None
+    year, day, hour, rest, fraction, sign, hours, minutes = found.groups()
+    # The calendar repeats itself every 400 years, and Python's has no year 0.
+    cycles, within = divmod(int(year), 400)
+    try:
+        seconds = timegm(datetime.fromisoformat(f"{2000 + within}{day}T{hour}{rest}").timetuple())
+    except ValueError:
+        return None
+    seconds += (cycles - 5) * _SECONDS_OF_400_YEARS
+    offset = 60 * (60 * int(hours) + int(minutes)) * (-1 if sign == "-" else 1) if sign else 0
+    return seconds - offset, (fraction or "").rstrip("0")
+
+
+def later(ours: object, theirs: object) -> bool:
+    """Whether ours is the later time; a time that cannot be read is earlier than any other."""
+    mine, other = instant(ours), instant(theirs)
+    return mine is not None and (other is None or mine > other)
+
+
+def comparable(column: str, value: object) -> object:
+    """A value in the form in which two writers' versions of it are equal."""
+    if value is None:
+        return None
+    if column in _TIMES:
+        moment = instant(value)
+        return value if moment is None else f"{moment[0]}.{moment[1]}"
+    if column == "runtime_mix":
+        try:
+            return json.dumps(json.loads(str(value)), ensure_ascii=False, separators=(",", ":"))
+        except ValueError:
+            return value
+    return value
+
+
+def fingerprint(value: object) -> str | None:
+    """As the DuckDB macro of that name: enough of a value to see that it changed."""
+    return None if value is None else _md5(str(value))[:10]
+
+
+def message_print(row: Row) -> str:
+    """As `migration_ledger` has it for a message."""
+    moment = comparable("timestamp", row["timestamp"])
+    parts = [_md5(str(row["role"])), _md5(str(row["content"])), _md5(str(moment))]
+    if row["instance_id"] is not None:
+        parts.append(str(row["instance_id"]))
+    return fingerprint("|".join(parts))
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+
+
+# The rules
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A row as it is to be; `outcome` is unchanged, updated or database_newer, `loser` the side that lost a value."""
+
+    row: dict[str, object]
+    outcome: str
+    loser: Side | None = None
+    kept_older: bool = False
+
+
+def merge_row(
+    columns: Sequence[str], base: Sequence[str | None] | None, ours: Row, theirs: Row, *, newer: bool, older: bool
+) -> Merged:
+    """Merge two versions of a row, column by column.
+
+    base:  the fingerprints of the row as JSON was last time; None where it is new to the ledger
+    newer: JSON's session is the later one, so it wins where both sides changed a value differently
+    older: JSON is an old file restored: it changes nothing that it does not add
+    """
+    row = dict(theirs)
+    loser: Side | None = None
+    from_ours = kept_older = False
+    different = False
+    for place, column in enumerate(columns):
+        mine, other = comparable(column, ours[column]), comparable(column, theirs[column])
+        if mine == other:
+            continue
+        different = True
+        changed_here, changed_there = True, True
+        if base is not None:
+            changed_here = base[place] not in (fingerprint(mine), fingerprint(ours[column]))
+            changed_there = base[place] not in (fingerprint(other), fingerprint(theirs[column]))
+        elif mine is None or other is None:
+            changed_here, changed_there = other is None, mine is None
+        if changed_here and older:
+            kept_older = True
+            continue
+        if changed_here and changed_there:
+            loser = "theirs" if newer else "ours"
+        if changed_here and (newer or not changed_there):
+            row[column] = ours[column]
+            from_ours = True
+    outcome = "updated" if from_ours else "database_newer" if different else "unchanged"
+    return Merged(row, outcome, loser, kept_older)
+
+
+def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: bool, older: bool) -> Merged:
+    """As `merge_row`, for a message: the ledger has one fingerprint for all of it."""
+    if message_print(ours) == message_print(theirs):
+        return Merged(dict(theirs), "unchanged")
+    if base is None:
+        return merge_row(MESSAGE_COLUMNS, None, ours, theirs, newer=newer, older=older)
+    changed_here, changed_there = message_print(ours) not in base, message_print(theirs) not in base
+    if changed_here and older:
+        return Merged(dict(theirs), "database_newer", kept_older=True)
+    if not changed_here:
+        return Merged(dict(theirs), "database_newer")
+    if not changed_there:
+        return Merged(dict(ours), "updated")
+    return Merged(
+        dict(ours if newer else theirs), "updated" if newer else "database_newer", "theirs" if newer else "ours"
+    )
+
+
+# One session
+
+
+@dataclass
+class Plan:
+    """What is to be done with one session, and how its rows are counted.
+
+    outcomes: (kind, outcome) -> count, of the rows that are not unchanged; deleted: what a person deleted from the
+    database and JSON still has: (entity, key, own id); loser: the side that loses a value which both sides changed.
+    """
+
+    session_id: str
+    source_path: str
+    pointer: str
+    session: SessionRow | None = None
+    instances: list[Row] = field(default_factory=list)
+    messages: list[Row] = field(default_factory=list)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    deleted: list[tuple[str, str, str]] = field(default_factory=list)
+    loser: Side | None = None
+    older: bool = False
+
+
+def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
+    """Decide for each row of one session. Writes nothing.
+
+    connection: the database, with the staging file attached as `ours`
+    """
+    by_session = {"session_id": session_id}
+    ledger = {side: rest for side, *rest in connection.execute(sql("merge/ledger"), by_session)}
+    source_path, pointer, _, our_base = ledger["ours"]
+    base = json.loads(ledger["theirs"][3]) if "theirs" in ledger else None
+    plan = Plan(session_id, source_path, pointer)
+    sides = {
+        side: dict(zip(SESSION_COLUMNS, row, strict=True))
+        for side, *row in connection.execute(sql("merge/session"), by_session)
+    }
+    ours, theirs = sides["ours"], sides.get("theirs")
+    if theirs is None:
+        return _plan_missing(
+            connection, plan, ours, changed=base is None or json.loads(our_base) != base, known=base is not None
+        )
+    newer = later(ours["updated_at"], theirs["updated_at"])
+    older = (
+        base is not None
+        and fingerprint(comparable("updated_at", theirs["updated_at"]))
+        == base["session"][SESSION_COLUMNS.index("updated_at")]
+        and later(theirs["updated_at"], ours["updated_at"])
+    )
+    plan.older = older
+    merged = merge_row(SESSION_COLUMNS, base and base["session"], ours, theirs, newer=newer, older=older)
+    _count(plan, "sessions", merged)
+    if merged.outcome == "updated":
+        plan.session = SessionRow(session_id, **merged.row)
+    _plan_instances(connection, plan, base, newer=newer, older=older)
+    _plan_messages(connection, plan, base, newer=newer, older=older)
+    if plan.warnings["older_json"]:
+        plan.warnings["older_json"] = 1
+    return plan
+
+
+def _count(plan: Plan, kind: str, merged: Merged) -> None:
+    if merged.outcome != "unchanged":
+        plan.outcomes[kind, merged.outcome] += 1
+    plan.loser = plan.loser or merged.loser
+    plan.warnings["older_json"] += merged.kept_older
+
+
+def _plan_missing(connection: sqlite3.Connection, plan: Plan, ours: Row, *, changed: bool, known: bool) -> Plan:
+    """The database has no such session: it is new, or a person deleted it. That comes back only if JSON changed."""
+    by_session = {"session_id": plan.session_id}
+    instances = [
+        dict(zip(("instance_id", *INSTANCE_COLUMNS), (row[0], *row[2:16]), strict=True))
+        for row in connection.execute(sql("merge/instances"), by_session)
+    ]
+    messages = [_message(row) for row in connection.execute(sql("merge/messages"), by_session)]
+    outcome = "inserted" if changed else "database_newer"
+    plan.outcomes.update(
+        {("sessions", outcome): 1, ("instances", outcome): len(instances), ("messages", outcome): len(messages)}
+    )
+    if not changed:
+        plan.deleted.append(("session", plan.session_id, plan.session_id))
+        return plan
+    if known:
+        plan.warnings["reinserted"] += 1
+    plan.session = SessionRow(plan.session_id, **ours)
+    plan.instances, plan.messages = instances, messages
+    return plan
+
+
+def _plan_instances(
+    connection: sqlite3.Connection, plan: Plan, base: Mapping | None, *, newer: bool, older: bool
+) -> None:
+    for number, row_id, *values in connection.execute(sql("merge/instances"), {"session_id": plan.session_id}):
+        width = len(INSTANCE_COLUMNS)
+        ours = dict(zip(INSTANCE_COLUMNS, values[:width], strict=True))
+        prints = base and base["instances"].get(str(number))
+        if row_id is None:
+            same = prints is not None and prints == [fingerprint(comparable(c, ours[c])) for c in INSTANCE_COLUMNS]
+            if _comes_in(plan, "instance", str(number), str(number), known=prints is not None, same=same):
+                plan.instances.append({"instance_id": number, **ours})
+            continue
+        theirs = dict(zip(INSTANCE_COLUMNS, values[width:], strict=True))
+        merged = merge_row(INSTANCE_COLUMNS, prints, ours, theirs, newer=newer, older=older)
+        _count(plan, "instances", merged)
+        if merged.outcome == "updated":
+            plan.instances.append({"instance_id": number, **merged.row})
+
+
+def _plan_messages(
+    connection: sqlite3.Connection, plan: Plan, base: Mapping | None, *, newer: bool, older: bool
+) -> None:
+    for row in connection.execute(sql("merge/messages"), {"session_id": plan.session_id}):
+        ours, theirs, owner = _message(row), dict(zip(MESSAGE_COLUMNS, row[7:], strict=True)), row[2]
+        prints = base and base["messages"].get(ours["own_id"])
+        same = prints is not None and message_print(ours) in prints
+        # Two that JSON had under one id stay two, also where the database has only one of them left.
+        namesake = same and message_print(theirs) in {*prints} - {message_print(ours)}
+        if owner != plan.session_id or namesake:
+            if _comes_in(plan, "message", ours["id"], ours["own_id"], known=prints is not None, same=same):
+                plan.messages.append(ours)
+            continue
+        merged = merge_message(prints, ours, theirs, newer=newer, older=older)
+        _count(plan, "messages", merged)
+        if merged.outcome == "updated":
+            plan.messages.append({**ours, **{column: merged.row[column] for column in MESSAGE_COLUMNS}})
+
+
+def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, same: bool) -> bool:
+    """Count a row that JSON has and the database has not. Returns: whether it is to be inserted."""
+    kind = f"{entity}s"
+    if known and (same or plan.older):
+        plan.outcomes[kind, "database_newer"] += 1
+        plan.deleted.append((entity, key, own_id))
+        return False
+    plan.outcomes[kind, "inserted"] += 1
+    plan.warnings["reinserted"] += known
+    return True
+
+
+def _message(row: Sequence[object]) -> dict[str, object]:
+    return {"id": row[0], "own_id": _own_id(*row[:2]), **dict(zip(MESSAGE_COLUMNS, row[3:7], strict=True))}
+
+
+def _own_id(id_: str, residue: str | None) -> str:
+    """The id that a message has in JSON: what is stored under another begins its residue with it."""
+    key, value = next(scan.members(residue)) if residue else ("", "")
+    return json.loads(value) if key == "id" else id_
+
+
+def elements_of(connection: sqlite3.Connection, session_id: str, text: str) -> dict[str, list[tuple[str, str, str]]]:
+    """A record's instances and messages in their order: key in the staging file, pointer in the record, and text."""
+    found: dict[str, list[tuple[str, str, str]]] = {"instance": [], "message": []}
+    for name, value in scan.members(text):
+        if name in LISTS and value.startswith("["):
+            keys = connection.execute(sql(f"merge/{LISTS[name]}_keys"), {"session_id": session_id})
+            for place, ((key,), (begin, end)) in enumerate(zip(keys, scan.elements(value), strict=True)):
+                found[LISTS[name]].append((str(key), f"/{name}/{place}", value[begin:end]))
+    return found
+
+
+def stored_version(connection: sqlite3.Connection, session_id: str) -> dict[str, object]:
+    """A session as the database has it, as the editor would write it, and how much it holds."""
+    document, counts = StringIO(), Counter()
+    write_session(connection, document, session_id, counts)
+    return {
+        "document": document.getvalue().strip(),
+        "instances": counts["instances"],
+        "messages": counts["chatHistory"],
+    }
+
+
+# Doing it
+
+
+def apply_plan(connection: sqlite3.Connection, plan: Plan) -> None:
+    """Write one session's plan, inside the caller's transaction.
+
+    Raises: VerificationFailed, when a row does not stand in the database as it was planned
+    """
+    by_session = {"session_id": plan.session_id}
+    if plan.session:
+        queries.insert_session(connection, plan.session)
+    for row in plan.instances:
+        queries.insert_instance(connection, InstanceRow(0, plan.session_id, **row))
+    rows = dict(connection.execute(sql("merge/instance_rows"), by_session))
+    renamed: dict[str, str] = {}
+    for row in plan.messages:
+        id_ = _free_id(connection, plan.session_id, row["id"])
+        if id_ != row["id"]:
+            renamed[row["id"]] = id_
+        message = ChatMessageRow(
+            id_, plan.session_id, rows.get(row["instance_id"]), row["role"], row["content"], row["timestamp"]
+        )
+        queries.insert_chat_message(connection, message)
+    _check(connection, plan, renamed, rows)
+    _write_residue(connection, plan, renamed)
+    connection.execute(sql("merge/write_ledger"), by_session)
+
+
+def _free_id(connection: sqlite3.Connection, session_id: str, id_: str) -> str:
+    """The planned id, unless another session has got a message of that id since the plan was made."""
+    while True:
+        owner = connection.execute(sql("merge/owner"), {"id": id_}).fetchone()
+        if owner is None or owner[0] == session_id:
+            return id_
+        id_ += "~"
+
+
+def _check(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[str, str], rows: Mapping[int, int]) -> None:
+    """Every row that was written, read back."""
+    wrong = []
+    if plan.session:
+        stored = {side: row for side, *row in connection.execute(sql("merge/session"), {"session_id": plan.session_id})}
+        if stored["theirs"] != [getattr(plan.session, column) for column in SESSION_COLUMNS]:
+            wrong.append("its own row")
+    for row in plan.instances:
+        key = {"session_id": plan.session_id, "instance_id": row["instance_id"]}
+        stored = connection.execute(sql("merge/stored_instance"), key).fetchone()
+        if stored != tuple(row[column] for column in INSTANCE_COLUMNS):
+            wrong.append(f"instance {row['instance_id']}")
+    for row in plan.messages:
+        key = {"session_id": plan.session_id, "id": renamed.get(row["id"], row["id"])}
+        number = row["instance_id"] if row["instance_id"] in rows else None
+        stored = connection.execute(sql("merge/stored_message"), key).fetchone()
+        if stored != (row["role"], row["content"], row["timestamp"], number):
+            wrong.append(f"message {row['id']}")
+    if wrong:
+        raise VerificationFailed(
+            f"session {plan.session_id}", f"{', '.join(wrong)} was not stored as planned", "It was undone; run again"
+        )
+
+
+def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[str, str]) -> None:
+    """Residue and order follow JSON; an older file brings only that of its new rows."""
+    by_session = {"session_id": plan.session_id}
+    residue = {
+        (entity, key): document for entity, key, document in connection.execute(sql("merge/residue"), by_session)
+    }
+    for planned, stored in renamed.items():
+        document = residue.pop(("message", planned), "{}")
+        if not document.startswith('{"id":'):
+            rest = document.removeprefix("{")
+            document = f'{{"id":{json.dumps(planned)}{"," if rest != "}" else ""}{rest}'
+        residue["message", stored] = document
+    if plan.older:
+        new = {("instance", str(row["instance_id"])) for row in plan.instances}
+        new |= {("message", renamed.get(row["id"], row["id"])) for row in plan.messages}
+        residue = {place: document for place, document in residue.items() if place in new}
+    else:
+        for key, query in (("instances", "merge/instance_order"), ("chatHistory", "merge/message_order")):
+            if ("order", key) not in residue:
+                listed = connection.execute(sql(query), by_session).fetchall()
+                row_ids = [row_id for _, row_id in listed]
+                if row_ids != sorted(row_ids):
+                    residue["order", key] = json.dumps({"order": [name for name, _ in listed]}, ensure_ascii=False)
+        connection.execute(sql("merge/clear_residue"), by_session)
+    for (entity, key), document in residue.items():
+        connection.execute(
+            sql("merge/insert_residue"), {"entity": entity, "key": key, "document": document, **by_session}
+        )

@@ -1,0 +1,354 @@
+"""What a person types in the notebook. Asks and shows, and decides nothing.
+
+JupyterLab takes a key that is pressed outside of a text field for a command to the cell: `d` `d` on a button or a
+checkbox deletes it. So everything here can be done in text fields; buttons are for the mouse, and give the focus back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import unicodedata
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ait42nb import mapping
+from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Stack, Table, join, shorten, tag
+from ait42nb.errors import Ait42Error
+from ait42nb.inventory import Inventory
+from ait42nb.mapping import Glimpse, Mapped, Workspace
+from ait42nb.redact import error_words, file_hash
+
+if TYPE_CHECKING:
+    from ait42nb.pipeline import Run
+
+MOST_ASKED = 40  # rows at once; a browser bears no more
+MOST_FOLDERS = 200  # that complete what is typed
+ACCEPT = "accept"
+# A front end holds a field's last letters back while the kernel still works on those before, but not the Enter key.
+LATE = 2.0
+
+# What a typed path is: the colour and the word of its badge, and more words.
+_VERDICTS = {
+    "empty": ("info", "Not said", "Its sessions are held back."),
+    "relative": ("info", "Not said", "Give the whole path, from / on."),
+    "matches": ("good", "Matches", ""),
+    "parent_matches": ("warning", "Too deep", "A folder above it matches: {path}"),
+    "other_matches": ("warning", "Another file", "This is the folder of {other}."),
+    "mismatch": ("warning", "Does not match", ""),
+}
+_ACCEPTABLE = ("parent_matches", "other_matches", "mismatch")
+
+
+def has_front_end() -> bool:
+    """Whether somebody can type here: papermill and scripts have no session."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None and "JPY_SESSION_NAME" in os.environ
+
+
+# The workspaces that nobody knows ------------------------------------------------------------------------------------
+
+
+def ask_for_workspaces(run: Run) -> None:
+    """Show what is left to say about workspaces, and where somebody can type, ask for it.
+
+    Rule: never waits; the same facts stand in a plain table, for whoever reads the notebook later
+    """
+    from IPython.display import display
+
+    mapped = run.results.get(Mapped)
+    if mapped is None:
+        from ait42nb.report import skipped
+
+        display(skipped(run))
+    elif not mapped.workspaces:
+        display(Notice("info", "There is nothing to map"))
+    elif not mapped.unmapped:
+        display(Notice("good", f"All {len(mapped.workspaces)} workspaces were found", "There is nothing to type."))
+    else:
+        glimpses = {w.workspace_hash: _glimpse(run, w) for w in mapped.unmapped}
+        table = left(run, glimpses)
+        if run.settings.workspace_mapping or not has_front_end():
+            display(Stack(table, _remedy(run)))
+        else:
+            form = WorkspaceForm(run, glimpses)
+            show(form.widget, "A form to type in stands here while the notebook runs in JupyterLab.")
+            display(Details("The same as a table", table))
+
+
+def show(widget: object, words: str) -> None:
+    """Display a widget; what is kept in the notebook of it is these words alone, and nothing that was typed."""
+    from IPython.display import display
+
+    bundle = widget._repr_mimebundle_()
+    view = {mime: data for mime, data in bundle.items() if mime.startswith("application/")}
+    display(view | {"text/plain": words}, raw=True)
+
+
+def _glimpse(run: Run, workspace: Workspace) -> Glimpse:
+    files = run.get(Inventory).readable
+    return mapping.glimpse(next(file for file in files if file.workspace_hash == workspace.workspace_hash))
+
+
+def left(run: Run, glimpses: dict[str, Glimpse]) -> Shown:
+    """The workspaces that are not known, and what helps to recognise them."""
+    private = () if run.settings.redact else ("branches", "first task", "worked in", "given")
+    rows = [
+        {
+            "file": Code(file_hash(w.workspace_hash, run.settings.redact)),
+            "sessions": glimpses[w.workspace_hash].sessions,
+            "first": glimpses[w.workspace_hash].first or None,
+            "last": glimpses[w.workspace_hash].last or None,
+            "branches": shorten(", ".join(glimpses[w.workspace_hash].branches), 60),
+            "first task": glimpses[w.workspace_hash].task,
+            "worked in": glimpses[w.workspace_hash].worktree,
+            "given": w.workspace_path or "",
+            "state": "does not match" if w.state == "hash_mismatch" else "not known",
+        }
+        for w in run.get(Mapped).unmapped
+    ]
+    columns = ["file", "sessions", "first", "last", *private, "state"]
+    return Table(rows, columns, caption="Workspaces that are not known", limit=200)
+
+
+def _remedy(run: Run) -> Shown:
+    where = (
+        "in the mapping that workspace_mapping names"
+        if run.settings.workspace_mapping
+        else ("in workspace_mapping.json in the home")
+    )
+    return Notice(
+        "warning",
+        "Their sessions are held back until somebody says which folder each belongs to",
+        f'Say so {where}, as {{"hash": "/path/of/the/workspace"}}, and run again.',
+    )
+
+
+class WorkspaceForm:
+    """A row for each workspace that is left, and what saves them."""
+
+    def __init__(self, run: Run, glimpses: dict[str, Glimpse]) -> None:
+        import ipywidgets
+
+        self.run, self._armed = run, 0.0
+        unmapped = run.get(Mapped).unmapped
+        hashes = [w.workspace_hash for w in unmapped]
+        self.rows = [
+            WorkspaceRow(self, w, glimpses[w.workspace_hash], [h for h in hashes if h != w.workspace_hash])
+            for w in unmapped[:MOST_ASKED]
+        ]
+        self.button = ipywidgets.Button(
+            description="Save", tooltip="Save what matches and what is accepted", button_style="primary", tabbable=False
+        )
+        self.button.on_click(lambda _: self.save(clicked=True))
+        self.told = ipywidgets.HTML()
+        more = len(unmapped) - len(self.rows)
+        self.widget = ipywidgets.VBox(
+            [
+                ipywidgets.HTML(self._opening(more)),
+                *(row.widget for row in self.rows),
+                ipywidgets.HBox([self.button, self.told], layout={"align_items": "center", "flex_flow": "row wrap"}),
+            ],
+            layout={"max_width": "960px"},
+        )
+
+    def _opening(self, more: int) -> Html:
+        return Stack(
+            join(
+                tag("strong", "Which folder does each of these files belong to?"),
+                " Type its path. Enter completes a folder's name, and saves what matches; Tab goes to the next file.",
+                " A file that you leave empty is held back, and nothing of it is lost.",
+            ),
+            f"{more} more are asked for when these are saved." if more else None,
+        ).html()
+
+    def save(self, *, clicked: bool = False) -> None:
+        """Write what matches or was accepted to the home's mapping file."""
+        ready = [row for row in self.rows if row.ready]
+        if clicked:  # or the next key goes to the button, and from there to the cell
+            self.rows[0].path.focus()
+        if not ready:
+            saved = any(row.saved for row in self.rows)
+            self._tell("info", "Nothing to save", "All that matches is saved." if saved else "No path matches yet.")
+            return
+        try:
+            mapping.save_answers(
+                self.run.home,
+                {row.hash: row.answer.path for row in ready},
+                [row.hash for row in ready if row.answer.state != "matches"],
+            )
+        except Ait42Error as error:
+            where, problem, remedy = error_words(error, self.run.settings.redact, self.run.home.path)
+            self._tell("failed", "Not saved", f"{where}: {problem}. {remedy}.")
+            return
+        except OSError as error:
+            words = (error.strerror or "cannot be written").lower()
+            self._tell("failed", "Not saved", f"workspace_mapping.json in the home: {words}.")
+            return
+        for row in ready:
+            row.keep()
+        left = sum(not row.saved for row in self.rows)
+        going = self.run.work is not None and self.run.work.is_dir()
+        what_next = "Run the next cell to go on." if going else "Run the notebook again from the top: it counts then."
+        words = f"{len(ready)} in workspace_mapping.json in the home{f', {left} left' if left else ''}. {what_next}"
+        self._tell("good", "Saved", words)
+
+    def enter(self) -> None:
+        """The Enter key, in any field."""
+        self._armed = time.monotonic() + LATE
+        self.save()
+
+    def changed(self) -> None:
+        """A field got a value: one that was typed before Enter was pressed may come after it."""
+        if time.monotonic() < self._armed and any(row.ready for row in self.rows):
+            self.save()
+
+    def _tell(self, kind: str, word: str, words: str) -> None:
+        self.told.value = _line(kind, word, words)
+
+
+class WorkspaceRow:
+    """One workspace: what is known of it, a field for its path, what that path is, and a field to accept it."""
+
+    def __init__(self, form: WorkspaceForm, workspace: Workspace, glimpse: Glimpse, others: list[str]) -> None:
+        import ipywidgets
+
+        self.form, self.hash, self.others = form, workspace.workspace_hash, others
+        self.redact = form.run.settings.redact
+        self.saved: mapping.Answer | None = None
+        wide = {"width": "100%"}
+        label = file_hash(self.hash, self.redact)
+        self.path = ipywidgets.Combobox(
+            description=f"Folder of {label}",
+            placeholder="/path/of/the/workspace",
+            continuous_update=True,
+            layout=wide,
+            style={"description_width": "initial"},
+        )
+        self.verdict = ipywidgets.HTML(layout=wide)
+        self.accept = ipywidgets.Text(
+            description=f"To take it all the same, type {ACCEPT}:",
+            continuous_update=True,
+            layout={"width": "420px", "display": "none"},
+            style={"description_width": "initial"},
+        )
+        self.path.observe(self._typed, "value")
+        self.accept.observe(self._accepted, "value")
+        for field in (self.path, self.accept):
+            field.on_msg(self._entered)
+        self.widget = ipywidgets.VBox(
+            [ipywidgets.HTML(self._facts(label, glimpse)), self.path, self.verdict, self.accept],
+            layout={"margin": "10px 0 6px 0"},
+        )
+        if workspace.workspace_path and not self.redact:
+            self.path.value = workspace.workspace_path
+        self._typed()
+
+    def _facts(self, label: str, glimpse: Glimpse) -> Html:
+        days = glimpse.first if glimpse.first == glimpse.last else f"{glimpse.first} to {glimpse.last}"
+        facts = [f"{glimpse.sessions:,} session{'s' * (glimpse.sessions != 1)}", days]
+        more = []
+        if not self.redact:
+            if glimpse.task:
+                more.append(("First task: ", shorten(glimpse.task, 150)))
+            if glimpse.branches:
+                more.append(("Branches: ", shorten(", ".join(glimpse.branches), 150)))
+            if glimpse.worktree:
+                more.append(("Worked in: ", shorten(glimpse.worktree, 300)))
+        return tag(
+            "div",
+            tag("div", Code(label), "\u2002", ", ".join(filter(None, facts))),
+            (tag("div", tag("span", name, style="opacity:0.72"), words) for name, words in more),
+            style="line-height:1.5;font-size:13px;overflow-wrap:anywhere",
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something new to save."""
+        return (self.answer.state == "matches" or self._takes()) and self.answer != self.saved
+
+    def _takes(self) -> bool:
+        word = unicodedata.normalize("NFKC", self.accept.value).strip().casefold()
+        return self.answer.state in _ACCEPTABLE and word == ACCEPT
+
+    def _typed(self, _: object = None) -> None:
+        self.answer = mapping.check_answer(self.path.value, self.hash, self.others)
+        self.path.options = tuple(folders_beginning(self.path.value))
+        self.accept.value = ""
+        self.accept.layout.display = None if self.answer.state in _ACCEPTABLE else "none"
+        self._judge()
+        self.form.changed()
+
+    def _accepted(self, _: object = None) -> None:
+        self._judge()
+        self.form.changed()
+
+    def _entered(self, _: object, content: dict, __: object) -> None:
+        if content.get("event") != "submit":
+            return
+        if self.answer.state == "mismatch" and (longer := complete(self.path.value)):
+            self.path.value = longer
+        self.form.enter()
+
+    def _judge(self) -> None:
+        kind, word, words = _VERDICTS[self.answer.state]
+        words = words.format(path=self.answer.path, other=file_hash(self.answer.other, self.redact))
+        if self._takes():
+            word, words = "Accepted", "It will be taken although it does not match."
+        elif self.answer.state == "matches":
+            words = "It exists here." if self.answer.exists else "It does not exist on this machine, which is no fault."
+        elif self.answer.state == "mismatch":
+            names = ", ".join(Path(name).name for name in self.path.options)
+            words = "It exists here." if self.answer.exists else "It does not exist on this machine."
+            words += f" Beginning so: {shorten(names, 120)}" if names else ""
+        self.verdict.value = _line(kind, word, words)
+
+    def keep(self) -> None:
+        """Saved. Under `redact` what was typed does not stay in the page."""
+        self.saved = self.answer
+        if self.redact:
+            self.path.unobserve(self._typed, "value")
+            self.path.value, self.path.options = "", ()
+            self.path.observe(self._typed, "value")
+        words = "" if self.answer.state == "matches" else "Although it does not match, as you accepted."
+        self.verdict.value = _line("good", "Saved", words)
+
+
+def _line(kind: str, word: str, words: str) -> Html:
+    style = "font-size:13px;line-height:1.6;overflow-wrap:anywhere"
+    return tag("div", Badge(kind, word), "\u2002", words, role="status", style=style)
+
+
+# Folders -------------------------------------------------------------------------------------------------------------
+
+
+def folders_beginning(typed: str) -> list[str]:
+    """The folders of this machine whose path begins with what is typed, as it is typed."""
+    folder, slash, start = typed.rpartition("/")
+    if not slash:
+        return []
+    wanted = unicodedata.normalize("NFC", start)
+    try:
+        with os.scandir(os.path.expanduser(folder + slash)) as entries:
+            names = [
+                entry.name
+                for entry in islice(entries, 10_000)
+                if unicodedata.normalize("NFC", entry.name).startswith(wanted)
+                and (start.startswith(".") or not entry.name.startswith("."))
+                and entry.is_dir()
+            ]
+    except (OSError, ValueError):
+        return []
+    return [f"{folder}/{name}" for name in sorted(names)[:MOST_FOLDERS]]
+
+
+def complete(typed: str) -> str:
+    """What is typed, as far as all folders that begin so agree; '' where that is no more than is there."""
+    found = folders_beginning(typed)
+    if not found:
+        return ""
+    # By letters, as a shell completes.
+    longest = os.path.commonprefix(found) + ("/" if len(found) == 1 else "")  # noqa: RUF071
+    return longest if len(longest) > len(typed) else ""
