@@ -64,6 +64,11 @@ class Home:
         settings = {"ait42_home": str(self.path), "dry_run": False, "backup": False, "redact": False} | parameters
         return pipeline.migrate(**settings)
 
+    def forget(self) -> None:
+        """As if it had never been migrated."""
+        for file in self.path.glob("sessions.db*"):
+            file.unlink()
+
     def rows(self, query: str, *parameters: object) -> list[tuple]:
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             return connection.execute(query, parameters).fetchall()
