@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -10,6 +11,7 @@ from conftest import EditorFailed
 
 from ait42nb import database, samples
 from ait42nb.adopt import adopt_database
+from ait42nb.merge import Reconciled
 
 APP = "/home/aki/src/app"
 VERSIONS = [migration.version for migration in database.migrations()]
@@ -222,3 +224,55 @@ def test_database_of_an_editor_that_knows_no_kit(home, editor):
     assert [row["id"] for row in editor("search", home.database, APP, "エディタ")] == ["by-the-editor"]
     with pytest.raises(EditorFailed, match=rf"VersionMissing\({VERSIONS[0]}\)"):
         editor("migrate-own", home.database)
+
+
+# Beside the kit
+
+
+def test_kit_merges_into_the_editors_database(home, editor):
+    """Made empty by sqlx, or in use already."""
+    with editor.writing(home.database, APP) as written:
+        pass
+    home.write(APP, [samples.session(id="s1", chatHistory=[samples.message()])])
+
+    run = home.run()
+
+    assert run.failure is None
+    assert editor("migrate", home.database) == VERSIONS
+    entries = {entry["session"]["id"]: entry for entry in editor("read", home.database, APP)}
+    assert {id_: entry["session"]["message_count"] for id_, entry in entries.items()} == {
+        "by-the-editor": written["rounds"],
+        "s1": 1,
+    }
+
+
+def test_editor_writes_all_through_a_merge(home, editor):
+    """Thousands of messages come in; the editor never waits until its library gives up; what both wrote stands."""
+    sample = samples.write_home(home.path, sessions=400, files=4, messages_per_session=60, anomalies=False)
+    samples.write_mapping(sample)
+    first, *rest = sorted((home.path / "sessions").iterdir())
+    for file in rest:
+        file.rename(home.path / file.name)
+    home.migrate()
+    for file in rest:
+        (home.path / file.name).rename(file)
+    workspace = sample.mapping[first.stem]
+    # the editor's sessions change in JSON too, in another column
+    sessions = json.loads(first.read_text())
+    first.write_text(samples.dumps([session | {"model": "opus"} for session in sessions]))
+
+    with editor.writing(home.database, workspace) as written:
+        merged = home.run()
+    again = home.run()
+
+    assert (merged.failure, again.failure) == (None, None)
+    assert merged.get(Reconciled).effect.slices > 1
+    assert written["longest_ms"] < 4000
+    messages = {m["id"] for entry in editor("read", home.database, workspace) for m in entry["messages"]}
+    assert {f"editor-{n}" for n in range(written["rounds"])} <= messages
+    assert home.rows("select count(*) from sessions") == [(400,)]
+    touched = min(written["rounds"], len(sessions))
+    query = "select count(*), count(iif(model = 'opus', 1, null)) from sessions where updated_at like '2030-%'"
+    assert home.rows(query) == [(touched, touched)]
+    with closing(database.connect(home.database)) as connection:
+        assert database.validate(connection).is_valid
