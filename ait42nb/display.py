@@ -102,6 +102,11 @@ def size(count: int) -> str:
     return f"{amount:.1f} {('bytes', 'kB', 'MB', 'GB', 'TB')[unit]}" if unit else f"{count} bytes"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with what it counts: `1 file`, `1,024 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 # Building blocks ------------------------------------------------------------------------------------------------------
 
 # Half transparent, so that they work on white and on black; a text's own colour is the page's.
@@ -196,18 +201,23 @@ BADGES = {
 
 @dataclasses.dataclass(frozen=True)
 class Stack(Shown):
-    """Several things, one below the other, as one output. A text is a paragraph; `None` is left out."""
+    """Several things, one below the other, as one output. A text is a paragraph; `None` is left out.
+
+    close: as lines, without room between them
+    """
 
     parts: tuple[object, ...]
+    close: bool
 
-    def __init__(self, *parts: object) -> None:
+    def __init__(self, *parts: object, close: bool = False) -> None:
         object.__setattr__(self, "parts", tuple(part for part in parts if part is not None))
+        object.__setattr__(self, "close", close)
 
     def html(self) -> Html:
-        return join(*(tag("div", part, style="margin:0 0 12px 0") for part in self.parts))
+        return join(*(tag("div", part, style=None if self.close else "margin:0 0 12px 0") for part in self.parts))
 
     def text(self) -> str:
-        return "\n\n".join(map(_plain, self.parts))
+        return ("\n" if self.close else "\n\n").join(map(_plain, self.parts))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -450,7 +460,8 @@ def _cell(value: object) -> object:
     words = _words(value)
     short = shorten(words, _SHORT)
     if short == words.strip():
-        return tag("span", words, style="overflow-wrap:break-word")
+        # A date or a word is not broken at its hyphen.
+        return tag("span", words, style="white-space:nowrap" if width(words) <= 20 else "overflow-wrap:break-word")
     rest = len(words) - _LONG
     whole = tag(
         "div",

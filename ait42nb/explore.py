@@ -17,7 +17,22 @@ from IPython.display import display
 
 from ait42nb import __version__, database, report
 from ait42nb.credentials import count_credentials, masked
-from ait42nb.display import Code, Details, Html, Notice, Pre, Shown, Stack, Table, join, shorten, size, tag, visible
+from ait42nb.display import (
+    Code,
+    Details,
+    Html,
+    Notice,
+    Pre,
+    Shown,
+    Stack,
+    Table,
+    counted,
+    join,
+    shorten,
+    size,
+    tag,
+    visible,
+)
 from ait42nb.engine import sql
 from ait42nb.errors import Ait42Error, DatabaseRefused, SettingsError
 from ait42nb.home import Home
@@ -207,8 +222,7 @@ def listing(run: Run, sessions: list[SessionRow]) -> Table:
         for number, row in enumerate(sessions[:MOST_SHOWN], 1)
     ]
     columns = ["no", "began", "workspace", "type", "status", "instances", "messages", "id" if redact else "task"]
-    words = f"{len(sessions):,} session{'s' * (len(sessions) != 1)}"
-    return Table(rows, columns, caption=words, of=len(sessions), empty="No session fits.")
+    return Table(rows, columns, caption=counted(len(sessions), "session"), of=len(sessions), empty="No session fits.")
 
 
 def search(run: Run) -> None:

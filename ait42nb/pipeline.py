@@ -19,6 +19,7 @@ from ait42nb.inventory import take_inventory
 from ait42nb.mapping import map_workspaces
 from ait42nb.publish import publish_database, rehearse_merge
 from ait42nb.read import read_documents
+from ait42nb.redact import error_words
 from ait42nb.resolve import resolve_records
 from ait42nb.settings import Settings, read_settings
 from ait42nb.stage import stage_database
@@ -53,15 +54,21 @@ class Run:
     work: Path | None = None
     engine: duck.Engine | None = None
     results: dict[type, object] = field(default_factory=dict)
+    done: dict[Callable, object] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     failure: Ait42Error | None = None
     told: bool = False  # whether the report has shown the failure
     resources: ExitStack = field(default_factory=ExitStack)
 
-    def step(self, stage: Callable[[Run], T]) -> T | None:
-        """Run one stage and keep what it returns; after a failure every further stage is skipped and gives None."""
+    def step(self, stage: Callable[[Run], T], *, again: bool = False) -> T | None:
+        """Run one stage and keep what it returns; after a failure every further stage is skipped and gives None.
+
+        A person may run a cell twice: its stage runs once, unless it is asked for `again`.
+        """
         if self.failure:
             return None
+        if stage in self.done and not again:
+            return self.done[stage]
         began = time.perf_counter()
         try:
             with duck.translated(stage.__name__):
@@ -77,7 +84,7 @@ class Run:
             return None
         finally:
             self.timings[stage.__name__] = time.perf_counter() - began
-        self.results[type(result)] = result
+        self.results[type(result)] = self.done[stage] = result
         return result
 
     def get(self, kind: type[T]) -> T:
@@ -96,10 +103,16 @@ def start(parameters: Mapping[str, object] | None = None, **more: object) -> Run
     Returns: a Run; where the parameters or the home cannot be used, one that has failed already, so that the notebook's
              report says why
     """
+    close_former(parameters)
     try:
         settings = read_settings({**(parameters or {}), **more})
     except Ait42Error as error:
         return Run(Settings(), Home(Settings().home), failure=error)
+    return open_run(settings)
+
+
+def open_run(settings: Settings) -> Run:
+    """Take the home's lock, a work folder and an engine; where that cannot be, the run has failed."""
     run = Run(settings, Home(settings.home))
     atexit.register(run.close)
     run.step(_open)
@@ -112,6 +125,13 @@ def _open(run: Run) -> None:
     run.work = run.resources.enter_context(run.home.work_folder(run.run_id, dry_run=run.settings.dry_run))
     run.engine = duck.connect(run.work, run.settings.memory_limit)
     run.resources.callback(run.engine.close)
+
+
+def close_former(parameters: Mapping[str, object] | None) -> None:
+    """A person begins again: the run of before, in the notebook's `run`, still holds the home."""
+    former = (parameters or {}).get("run")
+    if isinstance(former, Run):
+        former.close()
 
 
 def migrate(**parameters: object) -> Run:
@@ -132,7 +152,7 @@ def conclude(run: Run) -> None:
     """
     run.close()
     if run.failure:
-        raise MigrationFailed(run.failure.where, run.failure.problem, run.failure.remedy) from run.failure
+        raise MigrationFailed(*error_words(run.failure, run.settings.redact, run.home.path)) from run.failure
 
 
 def _plain(error: OSError) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from ait42nb import __version__, database
-from ait42nb.display import Step, Steps, size
+from ait42nb.display import Step, Steps, counted, size
 from ait42nb.engine import sql
 from ait42nb.errors import Ait42Error, DatabaseLocked, EngineError, HomeError, SettingsError
 from ait42nb.home import require_space
@@ -118,24 +118,24 @@ def _files(run: Run, found: Found) -> Iterator[Step]:
         yield Step("warning", "There are no session files", "Is this the editor's folder? It holds sessions/*.json.")
         return
     largest = max(status.st_size for status in found.files.values())
-    yield Step("good", f"{_count(len(found.files), 'session file')}, {size(found.size)}, the largest {size(largest)}")
+    yield Step("good", f"{counted(len(found.files), 'session file')}, {size(found.size)}, the largest {size(largest)}")
     if refused:
         yield Step(
             "warning",
-            f"{_count(refused, 'entry', 'entries')} of sessions/ cannot be read",
+            f"{counted(refused, 'entry', 'entries')} of sessions/ cannot be read",
             "Held back as unreadable: give yourself the right (chmod u+r), or move away what is no file.",
         )
     if odd:
         yield Step(
             "warning",
-            f"{_count(odd, 'file')} not named for a hash",
+            f"{counted(odd, 'file')} not named for a hash",
             "No folder can be proven for such a file: held back unless you accept one.",
         )
     now = time.time()
     if recent := sum(now - status.st_mtime < RECENT for status in found.files.values()):
         yield Step(
             "warning",
-            f"{_count(recent, 'file')} written within the last {RECENT // 60} minutes: the editor seems to run",
+            f"{counted(recent, 'file')} written within the last {RECENT // 60} minutes: the editor seems to run",
             "That does no harm; what it writes after this run goes in with the next one.",
         )
 
@@ -162,9 +162,9 @@ def _database(run: Run, found: Found) -> Iterator[Step]:
         with closing(database.open_readonly(path)) as connection, database.driver_errors(path):
             database.check_migrations(connection)
             sessions, unfinished = connection.execute(sql("preflight/stored")).fetchone()
-        yield Step("good", f"The database holds {_count(sessions, 'session')}; this run merges into it")
+        yield Step("good", f"The database holds {counted(sessions, 'session')}; this run merges into it")
         if unfinished:
-            yield Step("warning", f"{_count(unfinished, 'earlier run')} cut off", "This run finishes what is left.")
+            yield Step("warning", f"{counted(unfinished, 'earlier run')} cut off", "This run finishes what is left.")
         if holders:
             yield Step("good", f"The database is open elsewhere ({'; '.join(holders)}); the merge locks it briefly")
     elif state.kind == "guide":
@@ -190,11 +190,11 @@ def _space(run: Run, found: Found) -> Iterator[Step]:
 
 
 def _leftovers(run: Run, _: Found) -> Iterator[Step]:
-    left = [folder for folder in run.home.leftovers() if folder != run.work]
+    left = [folder.name for folder in run.home.leftovers() if folder != run.work]
     if left and not (run.failure and run.work is None):  # or it may be the folder of the run that has the lock
         yield Step(
             "warning",
-            f"{_count(len(left), 'work folder')} of a run that was killed: {', '.join(folder.name for folder in left)}",
+            f"{counted(len(left), 'work folder')} of a run that was killed: {', '.join(left)}",
             "A real run clears it away." if run.settings.dry_run else "This run clears it away.",
         )
 
@@ -205,14 +205,14 @@ def _workspaces(run: Run, found: Found) -> Iterator[Step]:
         return
     missing = len(hashes) - len(find_at_once(run, hashes, found.files))
     if not missing:
-        yield Step("good", f"The workspaces of all {_count(len(hashes), 'file')} are known")
+        yield Step("good", f"The workspaces of all {counted(len(hashes), 'file')} are known")
         return
-    looked = "and search_roots" if run.settings.search_roots else "whole"
+    looked = "the whole files and search_roots" if run.settings.search_roots else "the whole files"
     fails = run.settings.on_unmapped == "fail"
     yield Step(
         "warning" if fails or missing == len(hashes) else "good",
-        f"The workspaces of {len(hashes) - missing:,} of {_count(len(hashes), 'file')} are known at once",
-        f"For the others the files {looked} are searched; what is left "
+        f"The workspaces of {len(hashes) - missing:,} of {counted(len(hashes), 'file')} are known at once",
+        f"For the others {looked} are searched; what is left "
         + ("fails the run (on_unmapped)." if fails else "is asked for, or held back."),
     )
 
@@ -247,7 +247,3 @@ def _duration(run: Run, found: Found) -> Iterator[Step]:
 
 
 LOOKS = (_home, _files, _database, _space, _leftovers, _workspaces, _backup, _versions, _duration)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -9,7 +9,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from IPython.display import display
 from ait42nb import database
 from ait42nb.backup import BackedUp
 from ait42nb.check import KEYS, Checked
-from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Table, size
+from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Table, counted, size
 from ait42nb.engine import sql
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Mapped, digest
@@ -87,6 +87,9 @@ WARNINGS = {
 }
 
 
+# The same of a workspace, in a word.
+KNOWN = {"mapped": "known", "unmapped_workspace": "not known", "hash_mismatch": "does not match"}
+
 # How it is known which folder a file belongs to.
 ORIGINS = {
     "given": "was given",
@@ -125,7 +128,7 @@ def inventory(run: Run) -> Shown:
         for f in files
     ]
     columns = ["file", "state", "size", *(["detail"] if any(row["detail"] for row in rows) else [])]
-    caption = f"{_count(len(files), 'file')}, {size(sum(f.size_bytes for f in files))}"
+    caption = f"{counted(len(files), 'file')}, {size(sum(f.size_bytes for f in files))}"
     table = Table(rows, columns, caption=caption, right={"size"}, limit=200, empty="There are no session files.")
     kind = run.get(Stored).kind
     return Stack(
@@ -143,8 +146,8 @@ def workspaces(run: Run) -> Shown:
             "file": Code(file_hash(w.workspace_hash, redact)),
             "workspace": Code(hidden(w.workspace_path, redact)) if w.workspace_path else "",
             "its path": ORIGINS[w.origin],
-            "exists here": w.exists_here if w.workspace_path else None,
-            "state": STATES[w.state],
+            "exists here": w.exists_here if w.workspace_path else "",
+            "state": KNOWN[w.state],
         }
         for w in mapped.workspaces
     ]
@@ -152,10 +155,10 @@ def workspaces(run: Run) -> Shown:
     missing = sum(w.state == "mapped" and not w.exists_here for w in mapped.workspaces)
     words = f"{missing:,} of them do not exist on this machine; what is migrated is the path that the hash proves."
     return Stack(
-        Table(rows, columns, caption=_count(len(rows), "workspace"), limit=200, empty="No file was read."),
+        Table(rows, columns, caption=counted(len(rows), "workspace"), limit=200, empty="No file was read."),
         words if missing else None,
         *(_split(group, redact) for group in mapped.split),
-        _unmapped(mapped) if mapped.unmapped else None,
+        _unmapped(run) if mapped.unmapped else None,
     )
 
 
@@ -169,11 +172,13 @@ def _split(group: Iterable[object], redact: bool) -> Shown:
     )
 
 
-def _unmapped(mapped: Mapped) -> Shown:
+def _unmapped(run: Run) -> Shown:
+    mapped, given = run.get(Mapped), run.settings.workspace_mapping
+    where = "the mapping that workspace_mapping names" if given else "workspace_mapping.json in the home"
     return Notice(
         "warning",
-        f"{len(mapped.unmapped):,} of {_count(len(mapped.workspaces), 'workspace')} are not known",
-        f'Their sessions are held back. {REMEDIES["unmapped_workspace"]}: {{"hash": "/path/of/the/workspace"}}.',
+        f"{len(mapped.unmapped):,} of {counted(len(mapped.workspaces), 'workspace')} are not known",
+        f'Their sessions are held back. Say which folders they are in {where}, as {{"hash": "/path"}}, and run again.',
     )
 
 
@@ -186,11 +191,19 @@ def records(run: Run) -> Shown:
     rules = [{"rule": Code(reason), "times": n, "remedy": REMEDIES[reason]} for reason, n in checked.violations.items()]
     if not rules and not odd:
         return Notice("good", "Every record is in order")
-    words = f"{_count(checked.held, 'record')} of {checked.looked_at:,} that were looked at one by one break a rule."
+    words = f"{counted(checked.held, 'record')} of {checked.looked_at:,} that were looked at one by one break a rule."
     return Stack(
         words if rules else None,
         Table(rows=rules, columns=["rule", "times", "remedy"], caption="Broken rules") if rules else None,
-        Notice("warning", f"{_count(odd, 'file')} no array of sessions", "Kept whole; see below.") if odd else None,
+        _odd_files(odd) if odd else None,
+    )
+
+
+def _odd_files(number: int) -> Shown:
+    return Notice(
+        "warning",
+        f"{counted(number, 'file is', 'files are')} not as the editor writes them",
+        "No JSON, or no array of sessions: kept whole, and listed below.",
     )
 
 
@@ -233,7 +246,10 @@ def draw_history(connection: sqlite3.Connection, redact: bool, workspace_path: s
         runtimes["not told" if runtime is None else fixed(runtime, RUNTIMES, redact)] += count
     sizes = {digest(path) if redact else path: sessions for path, sessions, *_ in workspaces}
     by_type = [(month, fixed(kind, TYPES, redact), n) for month, kind, _, n in months]
+    sessions, instances, messages = (sum(row[place] for row in workspaces) for place in (1, 2, 3))
+    words = f"{counted(sessions, 'session')}, {counted(instances, 'instance')} and {counted(messages, 'message')}"
     return Stack(
+        f"{words} in {counted(len(workspaces), 'workspace')}.",
         history_picture("Sessions by month and type", by_type),
         history_picture("Sessions by month and status", [(month, status, n) for month, _, status, n in months]),
         bar_picture("Sessions by workspace", sizes, limit=12, ends=True) if workspace_path is None else None,
@@ -277,7 +293,7 @@ def books(run: Run) -> Shown:
     files = Table(rows, {"file": "file", "kind": "kind", **columns}, limit=300)
     conflicts = Notice(
         "warning",
-        f"{_count(len(merged.conflicts), 'session')} changed in both places",
+        f"{counted(len(merged.conflicts), 'session')} changed in both places",
         "The later change counts, value by value; the version that lost is kept whole in migration_rejects.",
     )
     return Stack(
@@ -290,40 +306,52 @@ def books(run: Run) -> Shown:
 
 
 def held(run: Run) -> Shown:
-    """Each record that is not in the main tables, why, and what to do about it."""
+    """What is not in the main tables, why, and what to do about it: a file whose sessions are all held is one row."""
     if run.results.get(Staged) is None:
         return skipped(run)
     staged, reconciled = run.get(Staged), run.results.get(Reconciled)
     rejects = reconciled.effect.rejects if reconciled else staged.rejects
-    aside = [{"records": rejects[reason], "why": WORDS[reason]} for reason in rejects if reason not in REMEDIES]
-    rows = [
-        {
-            "record": Code(f"{source_path(h.source_path, run.settings.redact)} {h.pointer}".strip()),
-            "id": Code(h.key) if h.key else "",
-            "why": _violations(run, h),
-            "what to do": REMEDIES[h.reason],
-        }
-        for h in staged.held
-    ]
-    if not rows and not aside:
+    aside = [{"records": n, "why": WORDS[reason]} for reason, n in rejects.items() if reason not in REMEDIES]
+    if not staged.held and not aside:
         return Notice("good", "Every record is in the main tables")
+    # Of a file that may not go in, the sessions are held for the file's reason.
+    whole = {one.source_path for one in staged.held if one.entity == "file"}
+    inside = [one for one in staged.held if one.entity == "session" and one.source_path in whole]
+    rows = [_held_row(run, one, inside) for one in staged.held if one not in inside]
+    each = Table([_held_row(run, one) for one in inside], limit=500)
     return Stack(
         Table(rows, caption="Held back, whole, in migration_rejects", limit=200) if rows else None,
+        Details(f"{counted(len(inside), 'session')} in these files, one by one", each) if inside else None,
         Table(aside, caption="Stand aside, whole, in migration_rejects") if aside else None,
     )
 
 
-def _violations(run: Run, held: Held) -> Shown:
+def _held_row(run: Run, one: Held, inside: Iterable[Held] = ()) -> dict[str, object]:
+    inside = [held for held in inside if held.source_path == one.source_path] if one.entity == "file" else []
+    counts = {
+        "session": len(inside),
+        "instance": one.instances + sum(held.instances for held in inside),
+        "message": one.messages + sum(held.messages for held in inside),
+    }
+    where = Code(f"{source_path(one.source_path, run.settings.redact)} {one.pointer}".strip())
+    return {
+        "record": Stack(where, Code(one.key), close=True) if one.key else where,
+        "holds": ", ".join(counted(n, kind) for kind, n in counts.items() if n),
+        "why": Stack(*_violations(run, one), close=True),
+        "what to do": REMEDIES[one.reason],
+    }
+
+
+def _violations(run: Run, one: Held) -> Iterator[str]:
     """Every violation of a record with its pointer; without the words, which may quote values, under `redact`."""
-    told = []
-    for violation in json.loads(held.detail):
+    for violation in json.loads(one.detail):
         reason, pointer, words = violation["reason"], violation["pointer"], violation["detail"]
         if run.settings.redact:
             # A key that the format does not know may be anybody's text.
             known = violation.get("key") is None or violation["key"] in KEYS.get(violation["entity"], ())
             pointer, words = pointer if known else pointer.rpartition("/")[0], WORDS.get(reason, "")
-        told.append(f"{reason} {pointer}".strip() + (f": {words}" if words else ""))
-    return Stack(*told)
+        place = pointer.removeprefix(one.pointer)
+        yield f"{reason} {place}".strip() + (f": {words}" if words else "")
 
 
 def published(run: Run) -> Shown:
@@ -334,21 +362,26 @@ def published(run: Run) -> Shown:
     if not run.get(Published).written:
         return Notice("dry_run", "Nothing was written", "Set dry_run = False and run again to publish exactly this.")
     where = "sessions.db in the home" if run.settings.redact else str(run.get(Published).database)
-    return Notice("good", "The database is published", Stack(where, str(backup) if backup else None))
+    return Notice("good", "The database is published", Stack(where, str(backup) if backup else None, close=True))
 
 
 def summary(run: Run) -> None:
     """Show the summary, carry it as JSON in this cell, and write it to `summary_path`."""
     content = summarize(run)
     write_summary(run, content)
-    show_summary(Stack(_verdict(run, content["outcome"]), Pre(str(stats(run)))), content)
+    results, _, errors = str(stats(run)).partition("\n\n")
+    show_summary(
+        Stack(_verdict(run, content["outcome"]), Pre(results), Details("Errors", Pre(errors)) if errors else None),
+        content,
+    )
 
 
 def show_summary(shown: Shown, content: dict[str, object]) -> None:
     """The verdict for people, and by itself the JSON for programs: JupyterLab would show the JSON instead."""
     display(shown)
-    words = {"text/plain": f"outcome: {content['outcome']}", "application/json": content}
-    display(words, raw=True, metadata={"application/json": {"expanded": False}})
+    words = ", ".join(f"{name}: {content[name]}" for name in ("outcome", "dry_run", "run_id"))
+    bundle = {"text/plain": words, "application/json": content}
+    display(bundle, raw=True, metadata={"application/json": {"expanded": False}})
 
 
 def _verdict(run: Run, outcome: str) -> Shown:
@@ -393,7 +426,3 @@ def moment(time: str | None, redact: bool) -> str:
 
 def day(time: str, redact: bool) -> str:
     return moment(time, redact).partition(" ")[0]
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'s' * (number != 1)}"

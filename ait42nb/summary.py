@@ -13,6 +13,7 @@ from ait42nb.errors import SourceError
 from ait42nb.inventory import Inventory
 from ait42nb.merge import Reconciled
 from ait42nb.reconcile import KINDS, PLACES
+from ait42nb.redact import error_line, hidden, source_path
 from ait42nb.resolve import Resolved
 from ait42nb.stage import Staged
 from ait42nb.verify import Verified
@@ -97,9 +98,11 @@ def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
     inventory, staged = run.results.get(Inventory), run.results.get(Staged)
     books = reconciled.balance.total if reconciled else {}
     migrated = {f"{kind}_migrated": books[kind]["inserted"] + books[kind]["updated"] if books else 0 for kind in KINDS}
-    errors = [str(held) for held in staged.held] if staged else []
+    redact = run.settings.redact
+    held = staged.held if staged else ()
+    errors = [str(one._replace(source_path=source_path(one.source_path, redact))) for one in held]
     if run.failure:
-        errors.append(type(run.failure).__name__ if run.settings.redact else str(run.failure))
+        errors.append(error_line(run.failure, redact, run.home.path))
     return Stats(
         files_processed=sum(file.state == "read" for file in inventory.files) if inventory else 0,
         **migrated,
@@ -108,7 +111,7 @@ def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
 
 
 def shown_home(run: Run) -> str:
-    return "(redacted)" if run.settings.redact else str(run.home.path)
+    return hidden(str(run.home.path), run.settings.redact)
 
 
 def write_summary(run: Run, summary: dict[str, object]) -> None:

@@ -10,16 +10,18 @@ import os
 import sys
 import time
 import unicodedata
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ait42nb import mapping
-from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Stack, Table, join, shorten, tag
+from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Stack, Table, counted, join, shorten, tag
 from ait42nb.errors import Ait42Error
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Glimpse, Mapped, Workspace
 from ait42nb.redact import error_words, file_hash
+from ait42nb.report import KNOWN, TYPES, skipped
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 MOST_ASKED = 40  # rows at once; a browser bears no more
 MOST_FOLDERS = 200  # that complete what is typed
 ACCEPT = "accept"
+SESSION_STATUSES = ("running", "completed", "failed", "paused")
 # A front end holds a field's last letters back while the kernel still works on those before, but not the Enter key.
 LATE = 2.0
 
@@ -60,30 +63,28 @@ def ask_for_workspaces(run: Run) -> None:
 
     mapped = run.results.get(Mapped)
     if mapped is None:
-        from ait42nb.report import skipped
-
         display(skipped(run))
-    elif not mapped.workspaces:
-        display(Notice("info", "There is nothing to map"))
     elif not mapped.unmapped:
-        display(Notice("good", f"All {len(mapped.workspaces)} workspaces were found", "There is nothing to type."))
+        display(
+            Notice("good", f"All {counted(len(mapped.workspaces), 'workspace')} were found: there is nothing to type")
+        )
     else:
-        glimpses = {w.workspace_hash: _glimpse(run, w) for w in mapped.unmapped}
-        table = left(run, glimpses)
-        if run.settings.workspace_mapping or not has_front_end():
-            display(Stack(table, _remedy(run)))
+        glimpses = {w: _glimpse(run, w) for w in mapped.unmapped}
+        asked = {w: seen for w, seen in glimpses.items() if seen.sessions}
+        if asked and has_front_end() and not run.settings.workspace_mapping:
+            show(
+                WorkspaceForm(run, asked).widget, "A form to type in stands here while the notebook runs in JupyterLab."
+            )
+            display(Details("The same as a table", unknown(run, glimpses)))
         else:
-            form = WorkspaceForm(run, glimpses)
-            show(form.widget, "A form to type in stands here while the notebook runs in JupyterLab.")
-            display(Details("The same as a table", table))
+            display(unknown(run, glimpses))
 
 
 def show(widget: object, words: str) -> None:
     """Display a widget; what is kept in the notebook of it is these words alone, and nothing that was typed."""
     from IPython.display import display
 
-    bundle = widget._repr_mimebundle_()
-    view = {mime: data for mime, data in bundle.items() if mime.startswith("application/")}
+    view = {mime: data for mime, data in widget._repr_mimebundle_().items() if mime.startswith("application/")}
     display(view | {"text/plain": words}, raw=True)
 
 
@@ -92,59 +93,46 @@ def _glimpse(run: Run, workspace: Workspace) -> Glimpse:
     return mapping.glimpse(next(file for file in files if file.workspace_hash == workspace.workspace_hash))
 
 
-def left(run: Run, glimpses: dict[str, Glimpse]) -> Shown:
+def unknown(run: Run, glimpses: Mapping[Workspace, Glimpse]) -> Shown:
     """The workspaces that are not known, and what helps to recognise them."""
-    private = () if run.settings.redact else ("branches", "first task", "worked in", "given")
+    redact = run.settings.redact
     rows = [
         {
-            "file": Code(file_hash(w.workspace_hash, run.settings.redact)),
-            "sessions": glimpses[w.workspace_hash].sessions,
-            "first": glimpses[w.workspace_hash].first or None,
-            "last": glimpses[w.workspace_hash].last or None,
-            "branches": shorten(", ".join(glimpses[w.workspace_hash].branches), 60),
-            "first task": glimpses[w.workspace_hash].task,
-            "worked in": glimpses[w.workspace_hash].worktree,
-            "given": w.workspace_path or "",
-            "state": "does not match" if w.state == "hash_mismatch" else "not known",
+            "file": Code(file_hash(workspace.workspace_hash, redact)),
+            "sessions": seen.sessions,
+            "first": seen.first,
+            "last": seen.last,
+            "branches": shorten(", ".join(seen.branches), 40),
+            "first task": shorten(seen.task, 80),
+            "worked in": seen.worktree,
+            "was given": workspace.workspace_path or "",
+            "state": KNOWN[workspace.state],
         }
-        for w in run.get(Mapped).unmapped
+        for workspace, seen in glimpses.items()
     ]
-    columns = ["file", "sessions", "first", "last", *private, "state"]
+    private = ("branches", "first task", "worked in", "was given") if redact else ()
+    columns = [name for name in rows[0] if name not in private and any(row[name] != "" for row in rows)]
     return Table(rows, columns, caption="Workspaces that are not known", limit=200)
-
-
-def _remedy(run: Run) -> Shown:
-    where = (
-        "in the mapping that workspace_mapping names"
-        if run.settings.workspace_mapping
-        else ("in workspace_mapping.json in the home")
-    )
-    return Notice(
-        "warning",
-        "Their sessions are held back until somebody says which folder each belongs to",
-        f'Say so {where}, as {{"hash": "/path/of/the/workspace"}}, and run again.',
-    )
 
 
 class WorkspaceForm:
     """A row for each workspace that is left, and what saves them."""
 
-    def __init__(self, run: Run, glimpses: dict[str, Glimpse]) -> None:
+    def __init__(self, run: Run, glimpses: Mapping[Workspace, Glimpse]) -> None:
         import ipywidgets
 
         self.run, self._armed = run, 0.0
-        unmapped = run.get(Mapped).unmapped
-        hashes = [w.workspace_hash for w in unmapped]
+        hashes = {workspace.workspace_hash for workspace in glimpses}
         self.rows = [
-            WorkspaceRow(self, w, glimpses[w.workspace_hash], [h for h in hashes if h != w.workspace_hash])
-            for w in unmapped[:MOST_ASKED]
+            WorkspaceRow(self, workspace, seen, hashes - {workspace.workspace_hash})
+            for workspace, seen in islice(glimpses.items(), MOST_ASKED)
         ]
         self.button = ipywidgets.Button(
             description="Save", tooltip="Save what matches and what is accepted", button_style="primary", tabbable=False
         )
         self.button.on_click(lambda _: self.save(clicked=True))
         self.told = ipywidgets.HTML()
-        more = len(unmapped) - len(self.rows)
+        more = len(glimpses) - len(self.rows)
         self.widget = ipywidgets.VBox(
             [
                 ipywidgets.HTML(self._opening(more)),
@@ -212,7 +200,7 @@ class WorkspaceForm:
 class WorkspaceRow:
     """One workspace: what is known of it, a field for its path, what that path is, and a field to accept it."""
 
-    def __init__(self, form: WorkspaceForm, workspace: Workspace, glimpse: Glimpse, others: list[str]) -> None:
+    def __init__(self, form: WorkspaceForm, workspace: Workspace, glimpse: Glimpse, others: Iterable[str]) -> None:
         import ipywidgets
 
         self.form, self.hash, self.others = form, workspace.workspace_hash, others
@@ -248,7 +236,7 @@ class WorkspaceRow:
 
     def _facts(self, label: str, glimpse: Glimpse) -> Html:
         days = glimpse.first if glimpse.first == glimpse.last else f"{glimpse.first} to {glimpse.last}"
-        facts = [f"{glimpse.sessions:,} session{'s' * (glimpse.sessions != 1)}", days]
+        facts = [counted(glimpse.sessions, "session"), days]
         more = []
         if not self.redact:
             if glimpse.task:
@@ -352,3 +340,76 @@ def complete(typed: str) -> str:
     # By letters, as a shell completes.
     longest = os.path.commonprefix(found) + ("/" if len(found) == 1 else "")  # noqa: RUF071
     return longest if len(longest) > len(typed) else ""
+
+
+# Searching -----------------------------------------------------------------------------------------------------------
+
+
+class SearchForm:
+    """Fields that narrow a list of sessions as one types, and a field for the number of the one to read."""
+
+    def __init__(self, run: Run, filters: object) -> None:
+        import ipywidgets
+
+        from ait42nb import explore
+
+        self.run, self.explore, self.found = run, explore, []
+        workspaces = run.get(explore.History).workspaces
+        names = [w.label(run.settings.redact) for w in workspaces]
+
+        def field(name: str, placeholder: str = "", options: tuple[str, ...] = (), width: str = "300px") -> object:
+            made = ipywidgets.Combobox(
+                description=name,
+                placeholder=placeholder,
+                options=options,
+                continuous_update=True,
+                layout={"width": width},
+                style={"description_width": "84px"},
+            )
+            made.observe(self._changed, "value")
+            return made
+
+        self.fields = {
+            "query": field("Search", "words of tasks and messages", width="100%"),
+            "workspace": field("Workspace", "any", tuple(names), width="100%"),
+            "type": field("Type", "any", TYPES),
+            "status": field("Status", "any", SESSION_STATUSES),
+            "since": field("From", "2025, 2025-03 or 2025-03-01"),
+            "until": field("To", "2025-12"),
+        }
+        self.number = field("Read no.", "the number of a session above")
+        self.number.unobserve(self._changed, "value")
+        self.number.observe(self._read, "value")
+        self.list = ipywidgets.HTML(layout={"width": "100%"})
+        self.reading = ipywidgets.HTML(layout={"width": "100%"})
+        row = {"flex_flow": "row wrap"}
+        query, workspace, *others = self.fields.values()
+        query.value = filters.query
+        self.widget = ipywidgets.VBox(
+            [query, workspace, ipywidgets.HBox(others, layout=row), self.list, self.number, self.reading],
+            layout={"max_width": "960px"},
+        )
+        self._changed()
+
+    def _changed(self, _: object = None) -> None:
+        filters = self.explore.Filters(**{name: field.value for name, field in self.fields.items()})
+        self.list.value, self.found = self._answer(filters)
+        self._read()
+
+    def _answer(self, filters: object) -> tuple[Html, list]:
+        try:
+            found = self.explore.find(self.run, filters)
+        except Ait42Error as error:
+            where, problem, remedy = error_words(error, self.run.settings.redact, self.run.home.path)
+            return _line("failed", "Failed", f"{where}: {problem}. {remedy}."), []
+        return self.explore.listing(self.run, found).html(), found
+
+    def _read(self, _: object = None) -> None:
+        word = unicodedata.normalize("NFKC", self.number.value).strip()
+        chosen = int(word) if word.isdecimal() and len(word) < 9 else 0
+        if not word:
+            self.reading.value = ""
+        elif 0 < chosen <= len(self.found):
+            self.reading.value = self.explore.session(self.run, self.found[chosen - 1]).html()
+        else:
+            self.reading.value = _line("info", "Not there", "Type a number of the list.")
