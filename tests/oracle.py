@@ -21,6 +21,7 @@ import re
 import sqlite3
 import sys
 import unicodedata
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -237,16 +238,15 @@ def read_source(home: Path, path: str, unreadable: bool) -> Source:
 
 def read_elements(source: Source) -> None:
     """Bytes → text → elements, with the file's state."""
+    if source.content.startswith(BOM_UTF8):
+        source.warnings.append("byte_order_mark")
     try:
-        source.text = source.content.decode("utf-8")
+        source.text = source.content.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
         source.state = "invalid_utf8"
         return
-    if source.text.startswith("\ufeff"):
-        source.text = source.text[1:]
-        source.warnings.append("byte_order_mark")
 
-    if not source.text.strip():
+    if not source.text.strip(" \t\n\v\f\r"):
         source.state = "empty"
         return
     is_array = source.text[after_blanks(source.text, 0)] == "["
@@ -304,44 +304,44 @@ def normalised(path: str) -> str:
     return os.path.realpath(path) if os.path.exists(path) else path.rstrip("/")
 
 
-def proven(path: str, name: str) -> str | None:
-    """The spelling of a path that gives this hash: as written, resolved, NFC, NFD (invariant 9)."""
+def spellings(path: str) -> Iterator[str]:
+    """As written and resolved, each as it is, composed and decomposed."""
     for spelling in (path.rstrip("/"), normalised(path)):
-        for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
-            if workspace_hash(form) == name:
-                return form
-    return None
+        yield from (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling))
 
 
 def ancestors(path: str) -> Iterator[str]:
     path = path.rstrip("/")
+    yield path
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path or "/"
 
 
 def worktree_paths(source: Source) -> Iterator[str]:
-    """Every worktree path that the file's instances name, also in records that are held."""
-    for record in source.records:
-        for instance in record.elements("instances"):
-            if isinstance(instance, Object):
-                yield from (path for key, path in instance.members if key == "worktreePath" and isinstance(path, str))
+    """Every worktree path that stands in the file, wherever: what a hash proves needs no other witness."""
+    for text in re.findall(rb'"worktreePath"\s*:\s*("(?:[^"\\]++|\\.)*+")', source.content or b""):
+        try:
+            yield json.loads(text)
+        except ValueError:
+            continue
 
 
-def map_workspace(source: Source, mapping: dict[str, str], accepted_hashes: Container[str]) -> None:
-    """What a person said, if the hash proves it or they accepted that it does not; else what the file itself proves."""
-    said = mapping.get(source.hash)
-    if said:
-        source.workspace = proven(said, source.hash)
-        if source.workspace is None and source.hash in accepted_hashes:
+def map_workspaces(sources: list[Source], mapping: dict[str, str], accepted_hashes: Container[str]) -> None:
+    """What a hash proves of all that was said and all that stands in the files; else what a person vouched for."""
+    above = dict.fromkeys(folder for source in sources for path in worktree_paths(source) for folder in ancestors(path))
+    proven = {workspace_hash(text): text for path in [*above, *mapping.values()] for text in spellings(path)}
+    for source in sources:
+        if source.state != "read" and not source.records:
+            continue
+        said = mapping.get(source.hash)
+        source.workspace = proven.get(source.hash)
+        if source.workspace is None and said and source.hash in accepted_hashes:
             source.workspace = normalised(said)
-    if source.workspace is None:
-        above = dict.fromkeys(folder for path in worktree_paths(source) for folder in ancestors(path))
-        source.workspace = next(filter(None, (proven(folder, source.hash) for folder in above)), None)
-    if source.workspace is None:
-        source.refusal = "hash_mismatch" if said else "unmapped_workspace"
-        if source.state == "read":
-            source.state = source.refusal
+        if source.workspace is None:
+            source.refusal = "hash_mismatch" if said else "unmapped_workspace"
+            if source.state == "read":
+                source.state = source.refusal
 
 
 # ── What a record breaks ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -462,7 +462,8 @@ def latest_wins(records: list[Record]) -> None:
         if record.fate == "inserted":
             rivals.setdefault(claimed_id(record), []).append(record)
     for same_id in rivals.values():
-        winner = max(same_id, key=preference)  # the first of equals: files come in order of path
+        same_id.sort(key=lambda record: (record.source.workspace, record.source.path))
+        winner = max(same_id, key=preference)  # the first of equals: the smallest path
         for record in same_id:
             if record is not winner:
                 record.fate, record.reason = "shadowed", "superseded"
@@ -475,7 +476,7 @@ def preference(record: Record) -> tuple:
 
 
 Instant = tuple[int, str]
-NEVER: Instant = (-1, "")
+NEVER: Instant = (0, "")  # before the year 0
 
 
 def instant(text: str) -> Instant | None:
@@ -489,11 +490,13 @@ def instant(text: str) -> Instant | None:
         return None
     year, month, day, hour, minute, second = map(int, parts.groups()[:6])
     offset_hour, offset_minute = int(parts[9] or 0), int(parts[10] or 0)
-    if not (year and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):
+    alike = 2000 + year % 400  # the calendar repeats itself, and Python's has no year 0
+    if not (1 <= month <= 12 and 1 <= day <= calendar.monthrange(alike, month)[1]):
         return None
     if max(hour, offset_hour) > 23 or max(minute, second, offset_minute) > 59:
         return None
-    local = date(year, month, day).toordinal() * 86400 + hour * 3600 + minute * 60 + second
+    days = date(alike, month, day).toordinal() + year // 400 * 146_097
+    local = days * 86400 + hour * 3600 + minute * 60 + second
     offset = (offset_hour * 60 + offset_minute) * (-60 if parts[8] == "-" else 60)
     return local - offset, (parts[7] or "").rstrip("0")
 
@@ -791,9 +794,8 @@ def expect(
     """
     sources = read_home(home, unreadable)
     mapping = read_mapping(home) if mapping is None else mapping
+    map_workspaces(sources, mapping, accepted_hashes)
     for source in sources:
-        if source.state == "read" or source.records:
-            map_workspace(source, mapping, accepted_hashes)
         first_claims_the_id(source)
     records = [record for source in sources for record in source.records]
     latest_wins(records)

@@ -100,6 +100,7 @@ def test_canonical():
     ("earlier", "later"),
     [
         ("2025-11-01T09:00:00.000Z", "2025-11-01T09:00:00.000000001+00:00"),
+        ("0000-02-29T23:59:59+23:59", "0000-03-01T00:00:00Z"),
         ("2025-11-01T09:00:00+09:00", "2025-11-01T01:00:00Z"),
         ("2025-11-01t09:00:00.49z", "2025-11-01 09:00:00.5-00:00"),
         ("2025-10-31T23:59:59.999Z", "2025-11-01T00:00:00Z"),
@@ -120,7 +121,7 @@ def test_same_instant():
     "text",
     ["", "yesterday", "2025-11-01", "2025-11-01T09:00:00", "2025-02-29T09:00:00Z", "2025-11-01T24:00:00Z",
      "2025-11-01T09:00:00.Z", "2025-11-01T09:00Z", "2025-11-01T09:00:00+0900", " 2025-11-01T09:00:00Z",
-     "2025-11-01T09:00:00Z\n", "２０２５-11-01T09:00:00Z", "2025-13-01T09:00:00Z", "0000-01-01T00:00:00Z"],
+     "2025-11-01T09:00:00Z\n", "２０２５-11-01T09:00:00Z", "2025-13-01T09:00:00Z", "0000-00-01T00:00:00Z"],
 )  # fmt: skip
 def test_no_instant(text):
     """What is not RFC 3339, or no day or time that exists."""
@@ -321,11 +322,23 @@ def test_root_is_an_ancestor(tmp_path):
 
 
 def test_unmapped(tmp_path):
-    """Without a proof nothing goes in; another file's worktrees prove nothing."""
-    path = write(tmp_path, [session()], "/srv/lost", mapped=False)
-    write(tmp_path, [session(id="s2", instances=[instance(worktreePath="/srv/lost/.worktrees/1")])])
+    """Without a proof nothing goes in."""
+    path = write(tmp_path, [session(instances=[instance(worktreePath="/tmp/worktree-1")])], "/srv/lost", mapped=False)
 
     assert reasons(oracle.expect(tmp_path)) == dict.fromkeys([(path, ""), (path, "/0")], "unmapped_workspace")
+
+
+def test_a_proof_from_elsewhere(tmp_path):
+    """A hash proves a path wherever that stands: in another file, or for another hash in the mapping."""
+    write(tmp_path, [session()], "/srv/found", mapped=False)
+    write(tmp_path, [session(id="s2", instances=[instance(worktreePath="/srv/found/.worktrees/1")])])
+    write(tmp_path, [session(id="s3")], "/srv/said", mapped=False)
+
+    expected = oracle.expect(tmp_path, {name_of(APP): APP, "0" * 16: "/srv/said"})
+
+    assert {key: row["workspace_path"] for key, row in expected.sessions.items()} == {
+        "s1": "/srv/found", "s2": APP, "s3": "/srv/said"
+    }  # fmt: skip
 
 
 # ── What a record breaks ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -477,11 +490,10 @@ def test_latest_wins(tmp_path, winner, loser, workspaces):
 
 def test_full_tie(tmp_path):
     """Of two that are equally late the one whose folder is there wins, then the smallest path."""
-    folders = [str(tmp_path / str(number)) for number in range(9)]
-    first, second = (write(tmp_path, [session()], folder) for folder in sorted(folders, key=name_of)[:2])
+    first, second = (write(tmp_path, [session()], str(tmp_path / name)) for name in ("a", "b"))
     assert oracle.expect(tmp_path).ledger["s1"]["source_path"] == first
 
-    Path(sorted(folders, key=name_of)[1]).mkdir()
+    (tmp_path / "b").mkdir()
     assert oracle.expect(tmp_path).ledger["s1"]["source_path"] == second
 
 
