@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from io import StringIO
+from pathlib import Path
 from typing import Literal
 
 from ait42nb import queries, scan
@@ -65,6 +66,11 @@ class Reconciled:
 
     effect: Effect
     balance: Balance
+
+
+def attach(connection: sqlite3.Connection, staging: Path) -> None:
+    """Put the staging file beside the database, as `ours`; nobody can write to it there."""
+    connection.execute("attach $staging as ours", {"staging": f"{staging.as_uri()}?mode=ro&immutable=1"})
 
 
 # Values
@@ -214,7 +220,7 @@ class Plan:
     warnings: Counter[str] = field(default_factory=Counter)
     deleted: list[tuple[str, str, str]] = field(default_factory=list)
     loser: Side | None = None
-    older: bool = False
+    follows_json: bool = True
 
 
 def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
@@ -224,8 +230,9 @@ def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
     """
     by_session = {"session_id": session_id}
     ledger = {side: rest for side, *rest in connection.execute(sql("merge/ledger"), by_session)}
-    source_path, pointer, _, our_base = ledger["ours"]
-    base = json.loads(ledger["theirs"][3]) if "theirs" in ledger else None
+    source_path, pointer, document_sha256, our_base = ledger["ours"]
+    *_, known_sha256, their_base = ledger.get("theirs", (None, None))
+    base = their_base and json.loads(their_base)
     plan = Plan(session_id, source_path, pointer)
     sides = {
         side: dict(zip(SESSION_COLUMNS, row, strict=True))
@@ -243,7 +250,7 @@ def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
         == base["session"][SESSION_COLUMNS.index("updated_at")]
         and later(theirs["updated_at"], ours["updated_at"])
     )
-    plan.older = older
+    plan.follows_json = not older and document_sha256 != known_sha256
     merged = merge_row(SESSION_COLUMNS, base and base["session"], ours, theirs, newer=newer, older=older)
     _count(plan, "sessions", merged)
     if merged.outcome == "updated":
@@ -276,6 +283,7 @@ def _plan_missing(connection: sqlite3.Connection, plan: Plan, ours: Row, *, chan
     )
     if not changed:
         plan.deleted.append(("session", plan.session_id, plan.session_id))
+        plan.follows_json = False
         return plan
     if known:
         plan.warnings["reinserted"] += 1
@@ -293,7 +301,7 @@ def _plan_instances(
         prints = base and base["instances"].get(str(number))
         if row_id is None:
             same = prints is not None and prints == [fingerprint(comparable(c, ours[c])) for c in INSTANCE_COLUMNS]
-            if _comes_in(plan, "instance", str(number), str(number), known=prints is not None, same=same):
+            if _comes_in(plan, "instance", str(number), str(number), known=prints is not None, same=same or older):
                 plan.instances.append({"instance_id": number, **ours})
             continue
         theirs = dict(zip(INSTANCE_COLUMNS, values[width:], strict=True))
@@ -313,7 +321,7 @@ def _plan_messages(
         # Two that JSON had under one id stay two, also where the database has only one of them left.
         namesake = same and message_print(theirs) in {*prints} - {message_print(ours)}
         if owner != plan.session_id or namesake:
-            if _comes_in(plan, "message", ours["id"], ours["own_id"], known=prints is not None, same=same):
+            if _comes_in(plan, "message", ours["id"], ours["own_id"], known=prints is not None, same=same or older):
                 plan.messages.append(ours)
             continue
         merged = merge_message(prints, ours, theirs, newer=newer, older=older)
@@ -325,7 +333,7 @@ def _plan_messages(
 def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, same: bool) -> bool:
     """Count a row that JSON has and the database has not. Returns: whether it is to be inserted."""
     kind = f"{entity}s"
-    if known and (same or plan.older):
+    if known and same:
         plan.outcomes[kind, "database_newer"] += 1
         plan.deleted.append((entity, key, own_id))
         return False
@@ -428,7 +436,7 @@ def _check(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[str, str
 
 
 def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[str, str]) -> None:
-    """Residue and order follow JSON; an older file brings only that of its new rows."""
+    """Residue and order follow JSON where that has changed; else only what belongs to new rows comes in."""
     by_session = {"session_id": plan.session_id}
     residue = {
         (entity, key): document for entity, key, document in connection.execute(sql("merge/residue"), by_session)
@@ -439,7 +447,7 @@ def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[
             rest = document.removeprefix("{")
             document = f'{{"id":{json.dumps(planned)}{"," if rest != "}" else ""}{rest}'
         residue["message", stored] = document
-    if plan.older:
+    if not plan.follows_json:
         new = {("instance", str(row["instance_id"])) for row in plan.instances}
         new |= {("message", renamed.get(row["id"], row["id"])) for row in plan.messages}
         residue = {place: document for place, document in residue.items() if place in new}

@@ -46,7 +46,7 @@ def take_snapshot(run: Run) -> Stored:
             live, state.reason, "It was left untouched; move it away, or restore a backup with rollback.ipynb"
         )
     require_space(run.work, 3 * live.stat().st_size)
-    snapshot(live, copy)
+    snapshot(live, copy, untouched=run.settings.dry_run)
     try:
         if state.kind == "guide":
             adopt_database(copy)
