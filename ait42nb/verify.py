@@ -136,7 +136,6 @@ def _odd_records(run: Run) -> list[tuple[str, Lines]]:
                 "session_id": record["id"],
                 "workspace_path": paths[place[0]],
                 "preserve_worktrees": int(record.get("preserveWorktrees") or False),
-                "runtime_mix": _compact(record.get("runtimeMix")),
                 "instance_count": len(instances),
                 "message_count": len(messages),
             }
@@ -200,10 +199,6 @@ def _held(key: str, value: object) -> object:
     """A value, or None where it is an integer beyond what the editor's reader holds."""
     largest = 2**63 - 1 if key == "totalDuration" else 2**31 - 1
     return None if isinstance(value, int) and value > largest else value
-
-
-def _compact(value: list[str] | None) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _differences(run: Run) -> Iterator[Difference]:
