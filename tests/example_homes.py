@@ -1,8 +1,8 @@
 """The folders of tests/examples: each a small home, and what must come of it, written by hand from the rules.
 
 An `expected.json` says only what matters: rows with some of their columns, sessions in the order of the files, lists in
-their own. What it does not name (rejects, residue, warnings, rows) must not be there. `at` is a file and a pointer into it;
-`why` is everything that is wrong, the reason first.
+their own. What it does not name (rejects, residue, warnings, rows) must not be there. `at` is a file and a pointer into
+it; `why` is everything that is wrong, the reason first.
 """
 
 from __future__ import annotations

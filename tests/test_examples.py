@@ -1,4 +1,4 @@
-"""Every anomaly, reason and warning as a small home: what comes of each alone, of all together, and by both ways of reading."""
+"""Every anomaly, reason and warning as a small home: each alone, all together, and by both ways of reading."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import oracle
 import pytest
 from example_homes import Example, books, examples, lay_out_all, parameters_of_all
+from snapshots import content
 
 from ait42nb import pipeline, read, samples
 from ait42nb.report import WARNINGS
@@ -103,32 +104,6 @@ def test_both_ways_of_reading_agree_on_a_sample_home(tmp_path: Path, monkeypatch
 
 def refuse(*_: object) -> None:
     raise read._Unreadable
-
-
-# Row numbers are left out: they follow the order within a session only, which the sorting keeps.
-COMPARED = {
-    "sessions": "select * from sessions order by rowid",
-    "instances": """
-        select row_number() over (partition by session_id order by id), session_id, instance_id, worktree_path, branch,
-        agent_name, status, tmux_session_id, output, start_time, end_time, files_changed, lines_added, lines_deleted,
-        runtime, model, runtime_label from instances order by session_id, id""",
-    "messages": """
-        select m.id, m.session_id, instance_id, role, content, timestamp from chat_messages m
-        left join instances i on i.id = instance_id_ref order by m.session_id, m.rowid""",
-    "residue": "select * from migration_residue order by entity, session_id, key",
-    "rejects": """
-        select source_path, pointer, entity, key, reason, detail, instances, messages, document, document_bytes
-        from migration_rejects order by source_path, pointer""",
-    "ledger": "select session_id, source_path, pointer, document_sha256, base from migration_ledger order by 1",
-    "files": "select source_path, workspace_path, state, sha256, balance, detail from migration_files order by 1",
-}
-
-
-def content(database: Path) -> dict[str, list[tuple]]:
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        tables = {name: connection.execute(query).fetchall() for name, query in COMPARED.items()}
-    tables["ledger"] = [(*row, json.loads(base)) for *row, base in tables["ledger"]]
-    return tables
 
 
 def states(database: Path) -> dict[str, str]:
