@@ -217,7 +217,7 @@ def listing(run: Run, sessions: list[SessionRow]) -> Table:
             "status": row.status,
             "instances": row.instance_count,
             "messages": row.message_count,
-            "id" if redact else "task": Code(row.id) if redact else shorten(_clean(row.task), 110),
+            "id" if redact else "task": Code(row.id) if redact else shorten(_clean(row.task), 64),
         }
         for number, row in enumerate(sessions[:MOST_SHOWN], 1)
     ]
@@ -289,7 +289,12 @@ def _facts(row: SessionRow, redact: bool) -> Shown:
         "files changed": row.total_files_changed,
         "lines": _lines(row.total_lines_added, row.total_lines_deleted),
     }
-    return Table([(name, value) for name, value in facts.items() if value not in (None, "")], ["what", "it is"])
+    return Table([facts], _filled([facts]))
+
+
+def _filled(rows: list[dict[str, object]]) -> list[str]:
+    """The columns in which something stands."""
+    return [column for column in rows[0] if any(row[column] not in (None, "") for row in rows)] if rows else ["none"]
 
 
 def _lines(added: int | None, deleted: int | None) -> str:
@@ -309,10 +314,10 @@ def _instances(instances: list[InstanceRow], redact: bool) -> Shown:
     rows = [
         {
             "no": i.instance_id,
-            "agent": _clean(i.agent_name),
+            "agent": "" if redact else shorten(_clean(i.agent_name), 40),
             "status": report.fixed(i.status, report.STATUSES, redact),
             "runtime": report.fixed(i.runtime or "", report.RUNTIMES, redact),
-            "branch": Code(_clean(i.branch)),
+            "branch": "" if redact else Code(shorten(_clean(i.branch), 40)),
             "began": report.moment(i.start_time, redact),
             "ended": report.moment(i.end_time, redact),
             "files": i.files_changed,
@@ -320,10 +325,8 @@ def _instances(instances: list[InstanceRow], redact: bool) -> Shown:
         }
         for i in instances
     ]
-    columns = ["no", "agent", "status", "runtime", "branch", "began", "ended", "files", "lines"]
-    columns = [column for column in columns if not redact or column not in ("agent", "branch")]
     outputs = [Details(f"Output of instance {i.instance_id}", Text(i.output)) for i in instances if i.output]
-    return Stack(Table(rows, columns, caption="Instances", limit=200), *(() if redact else outputs))
+    return Stack(Table(rows, _filled(rows), caption="Instances", limit=200), *(() if redact else outputs))
 
 
 def _chat(messages: list[ChatMessageRow], instances: Mapping[int, InstanceRow], redact: bool) -> Shown:
@@ -392,8 +395,8 @@ class Message(Shown):
 
 
 _SUMMARY = "cursor:pointer;font-size:13px;opacity:0.72"
-# Boxes, blocks and whatever a terminal was told: shown in letters of one breadth.
-_TERMINAL = re.compile("[\x1b\u2500-\u259f]")
+# Boxes, blocks, code, and whatever a terminal was told: shown in letters of one breadth.
+_TERMINAL = re.compile("[\x1b\u2500-\u259f]|```")
 # Control sequences (colours, the cursor), strings for the terminal itself (titles, links), and the shorter ones.
 _FORWARD = re.compile("(?:\x1b\\[|\x9b)([0-9]{0,3})C")
 _ESCAPES = re.compile(

@@ -39,6 +39,7 @@ class Home:
         self.database = path / "sessions.db"
         self.mapping = path / "workspace_mapping.json"
         self.accepted = path / "workspace_mapping_accepted.json"
+        self.cleared: list[Path] = []  # what killed runs had left
 
     def require(self, *, writable: bool) -> None:
         """Raises: HomeError, when there is no such folder or it cannot be read (or written, for a real run)."""
@@ -84,10 +85,16 @@ class Home:
 
     @contextmanager
     def work_folder(self, run_id: str, *, dry_run: bool) -> Iterator[Path]:
-        """A private folder (0700), gone afterwards; of a real run in the home, so that publishing is a rename."""
+        """A private folder (0700), gone afterwards; of a real run in the home, so that publishing is a rename.
+
+        A real run clears away what killed ones left, before it looks for space. Ask only while holding the lock.
+        """
         if dry_run:
             folder = Path(tempfile.mkdtemp(prefix="ait42nb-"))
         else:
+            self.cleared = self.leftovers()
+            for left in self.cleared:
+                shutil.rmtree(left, ignore_errors=True)
             folder = self.path / f"{WORK_PREFIX}{run_id}"
             folder.mkdir(mode=0o700)
             give_to_owner(folder, self.path)

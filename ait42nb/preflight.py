@@ -190,12 +190,12 @@ def _space(run: Run, found: Found) -> Iterator[Step]:
 
 
 def _leftovers(run: Run, _: Found) -> Iterator[Step]:
-    left = [folder.name for folder in run.home.leftovers() if folder != run.work]
+    left = sorted(folder.name for folder in {*run.home.cleared, *run.home.leftovers()} - {run.work})
     if left and not (run.failure and run.work is None):  # or it may be the folder of the run that has the lock
         yield Step(
             "warning",
             f"{counted(len(left), 'work folder')} of a run that was killed: {', '.join(left)}",
-            "A real run clears it away." if run.settings.dry_run else "This run clears it away.",
+            "A real run clears it away." if run.settings.dry_run else "This run has cleared it away.",
         )
 
 

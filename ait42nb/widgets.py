@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ait42nb import mapping
-from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Stack, Table, counted, join, shorten, tag
+from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Table, counted, shorten, tag
 from ait42nb.errors import Ait42Error
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Glimpse, Mapped, Workspace
@@ -143,14 +143,14 @@ class WorkspaceForm:
         )
 
     def _opening(self, more: int) -> Html:
-        return Stack(
-            join(
-                tag("strong", "Which folder does each of these files belong to?"),
-                " Type its path. Enter completes a folder's name, and saves what matches; Tab goes to the next file.",
-                " A file that you leave empty is held back, and nothing of it is lost.",
-            ),
-            f"{more} more are asked for when these are saved." if more else None,
-        ).html()
+        return tag(
+            "div",
+            tag("strong", "Which folder does each of these files belong to?"),
+            " Type its path. Enter completes a folder's name and saves what matches; Tab goes to the next file."
+            " A file that you leave empty is held back, and nothing of it is lost.",
+            f" {more} more are asked for when these are saved." if more else None,
+            style="font-size:14px;line-height:1.5",
+        )
 
     def save(self, *, clicked: bool = False) -> None:
         """Write what matches or was accepted to the home's mapping file."""
@@ -206,7 +206,7 @@ class WorkspaceRow:
         self.form, self.hash, self.others = form, workspace.workspace_hash, others
         self.redact = form.run.settings.redact
         self.saved: mapping.Answer | None = None
-        wide = {"width": "100%"}
+        wide = {"width": "auto"}
         label = file_hash(self.hash, self.redact)
         self.path = ipywidgets.Combobox(
             description=f"Folder of {label}",
@@ -242,7 +242,7 @@ class WorkspaceRow:
             if glimpse.task:
                 more.append(("First task: ", shorten(glimpse.task, 150)))
             if glimpse.branches:
-                more.append(("Branches: ", shorten(", ".join(glimpse.branches), 150)))
+                more.append(("Branches: ", shorten(", ".join(glimpse.branches), 90)))
             if glimpse.worktree:
                 more.append(("Worked in: ", shorten(glimpse.worktree, 300)))
         return tag(
