@@ -115,9 +115,7 @@ def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconci
     effect = Effect()
     path = database.database_path(connection)
     with database.driver_errors(path):
-        connection.execute(
-            "attach $staging as ours", {"staging": f"{run.get(Staged).path.as_uri()}?mode=ro&immutable=1"}
-        )
+        merge.attach(connection, run.get(Staged).path)
         work = [session_id for session_id, _ in connection.execute(sql("merge/work"))]
     remaining = iter(work)
     done = False
