@@ -317,9 +317,9 @@ def act(run: Run) -> Done:
     }
     action = actions.get(run.settings.action)
     if not action:
-        return Done(False, ("Nothing was done: no action was chosen.",))
+        return Done(False, ("No action was chosen.",))
     if run.settings.dry_run and run.settings.action not in ("export_json", "drill"):
-        return Done(False, ("Nothing was changed. Set dry_run = False and run again to do exactly this.",))
+        return Done(False, ("Set dry_run = False and run again to do exactly this.",))
     return action(run)
 
 
@@ -535,7 +535,7 @@ def opening(run: Run) -> Shown:
         return report.skipped(run)
     action = run.settings.action
     if not action:
-        return Notice("info", "This lists the backups", f"To go back, set action: {', '.join(NEEDS)}, … and run again.")
+        return Notice("info", "This lists the backups", "To go back, choose an action from the table and run again.")
     if run.settings.dry_run:
         words = "This run shows exactly what the action would change. Set dry_run = False to do it."
         return Notice("dry_run", f"{action}: nothing will be changed in the home", words)

@@ -9,14 +9,16 @@ with mine as (
     join accepted using (file_no, ordinal)
 ),
 
+my_values as (
+    select *, row_number() over (partition by session_id, own_id, value_hash order by position) as nth
+    from (select *, hash(role, content, moment(timestamp)) as value_hash from mine)
+    semi join stored_values using (session_id, own_id)
+),
+
 by_value as (
-    select file_no, ordinal, position, stored_values.id
-    from mine
-    join stored_values using (session_id, own_id)
-    where value_hash = hash(role, content, moment(timestamp))
-    qualify
-        row_number() over (partition by stored_values.id order by position) = 1
-        and row_number() over (partition by file_no, ordinal, position order by stored_values.id) = 1
+    select file_no, ordinal, position, id
+    from my_values
+    join stored_values using (session_id, own_id, value_hash, nth)
 ),
 
 left_of_mine as (

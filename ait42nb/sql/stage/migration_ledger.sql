@@ -23,12 +23,11 @@ message_prints as (
     from (
         select
             file_no, ordinal, id, min(position) as first,
-            list(
+            list_sort(list(
                 fingerprint(concat_ws('|',
                     md5(role), md5(content), md5(moment(timestamp)), if(instance_id_ref is null, null, instance_id)
                 ))
-                order by position
-            ) as prints
+            )) as prints
         from messages
         positional join (select session_id, instance_id_ref from message_rows)
         where session_id is not null
