@@ -16,6 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import oracle
+
 from ait42nb import pipeline, samples
 from ait42nb.mapping import workspace_hash
 from ait42nb.summary import summarize
