@@ -1,8 +1,8 @@
 """Homes far outside of what the editor writes, for hypothesis: any text, any value in any place, in any layout.
 
-JSON is written here and not by `json`, so that the text itself is under control: its escapes, its blanks, keys that stand
-twice, numbers that no library would write. A record begins in order and gets a few twists: half of them stay as they are,
-because what breaks bulk reading is one odd record among good ones.
+JSON is written here and not by `json`, so that the text itself is under control: its escapes, its blanks, keys that
+stand twice, numbers that no library would write. A record begins in order and gets a few twists: half of them stay as
+they are, because what breaks bulk reading is one odd record among good ones.
 """
 
 from __future__ import annotations
@@ -97,39 +97,44 @@ class Writer:
 
 PIECES = (
     "a", "Z", "0", " ", "\n", "\t", "\0", "\x01", "\x1b[31m", "\x7f", "\x85", "\xa0", "\u200d", "\u2028", "\u3000",
-    "é", "e\u0301", "が", "か\u3099", "日本語", "🦊", "👩\u200d💻", "\ufeff", "\ufffe", "\uffff", "\U0010ffff", "\ue000",
-    '"', "'", "`", "\\", "\\u0041", "\\ud800", "/", "//", "..", "%s", "$1", "{}", "[", "]", "}, {", ",]", "-0,", "*", "?", ";--",
-    "@", "#", "#2", "~", "null", "true", "NaN", "1e5", "2025-11-01",
+    "é", "e\u0301", "が", "か\u3099", "日本語", "🦊", "👩\u200d💻", "\ufeff", "\ufffe", "\uffff", "\U0010ffff",
+    "\ue000", '"', "'", "`", "\\", "\\u0041", "\\ud800", "/", "//", "..", "%s", "$1", "{}", "[", "]", "}, {", ",]",
+    "-0,", "*", "?", ";--", "@", "#", "#2", "~", "null", "true", "NaN", "1e5", "2025-11-01",
 )  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), max_size=5).map("".join) | st.text(max_size=12)
 broken_texts = st.sampled_from(("\ud800", "a\udfff", "\udc00\ud800", "\ud800é", "\\\ud83d"))  # half of a surrogate pair
 
-NUMBERS = tuple(
-    str(limit + step) for limit in (0, 2**31, 2**32, 2**53, 2**63, 2**64, 2**127) for step in (-1, 0, 1)
-) + (
+NUMBERS = (
+    *(str(limit + step) for limit in (0, 2**31, 2**32, 2**53, 2**63, 2**64, 2**127) for step in (-1, 0, 1)),
     "-0", "0.0", "-0.0", "1.0", "1e0", "1e2", "1E+2", "1.5", "1e-7", "1e400", "-1e400", "0e1", "-2147483649",
     "-9223372036854775809", "1" * 25, "9" * 40, "1" + "0" * 400, "-" + "9" * 60, "1" * 5000, "0." + "3" * 400,
 )  # fmt: skip
 numbers = st.sampled_from(NUMBERS).map(Raw)
 OTHERS = (
-    "null", "true", "false", "[]", "{}", "[[]]", "[null]", '["a"]', '["a",1]', '["a",null]', "[1.0]", '{"a":1}', '{"a":{"b":[]}}',
-    '{"a":1,"a":2}', '{"":""}', '[{"instanceId":1}]', '"\\u0000"', '["\\ud800"]', '{"\\udfff":0}', '"1"', '"true"', '"null"',
-    "[" * 60 + "]" * 60, '{"a":' * 400 + "1e2" + "}" * 400, "[" * 3000 + '{"b" : "]"}' + "]" * 3000,
+    "null", "true", "false", "[]", "{}", "[[]]", "[null]", '["a"]', '["a",1]', '["a",null]', "[1.0]", '{"a":1}',
+    '{"a":{"b":[]}}', '{"a":1,"a":2}', '{"":""}', '[{"instanceId":1}]', '"\\u0000"', '["\\ud800"]', '{"\\udfff":0}',
+    '"1"', '"true"', '"null"', "[" * 60 + "]" * 60, '{"a":' * 400 + "1e2" + "}" * 400,
+    "[" * 3000 + '{"b" : "]"}' + "]" * 3000,
 )  # fmt: skip
 values = numbers | st.sampled_from(OTHERS).map(Raw) | texts | broken_texts
 
 MOMENTS = (
-    "2025-11-01T09:00:00.000Z", "2025-11-01T09:00:00Z", "2025-11-01T09:00:00.123456789+00:00", "2025-11-01T18:00:00+09:00",
-    "2025-11-01t09:00:00z", "2025-11-01 09:00:00.5-00:30", "2025-11-01T09:00:00.50-00:30", "2025-10-31T23:59:59.999999999999Z",
-    "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.9-23:59", "2024-02-29T00:00:00Z",
-    "2025-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "2025-11-01T24:00:00Z", "2025-11-01T09:00:60Z", "2025-11-01T09:00Z",
-    "2025-11-01T09:00:00", "2025-11-01T09:00:00.Z", "2025-11-01T09:00:00+0900", "2025-11-01T09:00:00+24:00", "yesterday", "",
-    "2025-11-01T09:00:00Z\n", "２０２５-11-01T09:00:00Z", "-2025-11-01T09:00:00Z", "2025-11-01_09:00:00Z", "2025-1-01T09:00:00Z",
+    "2025-11-01T09:00:00.000Z", "2025-11-01T09:00:00Z", "2025-11-01T09:00:00.123456789+00:00",
+    "2025-11-01T18:00:00+09:00", "2025-11-01t09:00:00z", "2025-11-01 09:00:00.5-00:30",
+    "2025-11-01T09:00:00.50-00:30", "2025-10-31T23:59:59.999999999999Z", "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.9-23:59", "2024-02-29T00:00:00Z", "2025-02-29T00:00:00Z",
+    "0000-01-01T00:00:00Z", "2025-11-01T24:00:00Z", "2025-11-01T09:00:60Z", "2025-11-01T09:00Z",
+    "2025-11-01T09:00:00", "2025-11-01T09:00:00.Z", "2025-11-01T09:00:00+0900", "2025-11-01T09:00:00+24:00",
+    "yesterday", "", "2025-11-01T09:00:00Z\n", "２０２５-11-01T09:00:00Z", "-2025-11-01T09:00:00Z",
+    "2025-11-01_09:00:00Z", "2025-1-01T09:00:00Z",
 )  # fmt: skip
 good_moments = st.builds(
     "2025-11-{:02}T09:{:02}:00{}{}".format,
-    st.integers(1, 3), st.integers(0, 1), st.sampled_from(("", ".5", ".500", ".123456789")), st.sampled_from(("Z", "+00:00", "+09:00")),
-)  # fmt: skip
+    st.integers(1, 3),
+    st.integers(0, 1),
+    st.sampled_from(("", ".5", ".500", ".123456789")),
+    st.sampled_from(("Z", "+00:00", "+09:00")),
+)
 moments = good_moments | st.sampled_from(MOMENTS)
 
 
@@ -153,28 +158,16 @@ def often(first: Any, *others: Any, chance: int = 5) -> st.SearchStrategy[Any]:
 
 # Few enough that they meet, in one session, one file and several.
 SESSION_IDS = (
-    *(f"s{n}" for n in range(30)),
-    "s1@s2",
-    "s1#2",
-    "s1~",
-    "",
-    "@",
-    "日本",
-    "S1",
-    "s1\0",
-    "s 1",
-    "é",
-    "e\u0301",
-    "\uffff",
-    "😀",
-)
+    *(f"s{n}" for n in range(30)), "s1@s2", "s1#2", "s1~", "", "@", "日本", "S1", "s1\0", "s 1", "é", "e\u0301",
+    "\uffff", "😀",
+)  # fmt: skip
 MESSAGE_IDS = (
-    "m1", "m1", "m2", "m3", "m4", "m5", "m1@s1", "m1@s2", "m1@s1#2", "m1@s1#2~", "m1@s2~", "m1@s1@s2", "m1#2", "m1~", "", "@s1", "@",
-    "#2", "M1", "m1\0", "日本", "\uffff", "😀",
+    "m1", "m1", "m2", "m3", "m4", "m5", "m1@s1", "m1@s2", "m1@s1#2", "m1@s1#2~", "m1@s2~", "m1@s1@s2", "m1#2", "m1~",
+    "", "@s1", "@", "#2", "M1", "m1\0", "日本", "\uffff", "😀",
 )  # fmt: skip
 UNKNOWN_KEYS = (
-    "evaluation", "integrationPhase", "ID", "Id", "id ", "instanceid", "instance_id", "order", "", "\0", "/", "~", "a/b~c", "$", "$.id",
-    '"', "\\", "日本", "🦊", "*", "instances[0]", "chathistory", "true", "0",
+    "evaluation", "integrationPhase", "ID", "Id", "id ", "instanceid", "instance_id", "order", "", "\0", "/", "~",
+    "a/b~c", "$", "$.id", '"', "\\", "日本", "🦊", "*", "instances[0]", "chathistory", "true", "0",
 )  # fmt: skip
 WORDS = {
     "type": ("competition", "ensemble", "debate", "Debate", "", "race"),
@@ -284,36 +277,22 @@ def sessions(draw: Callable[..., Any], folder: str = "/srv/app") -> Members:
 # ── Files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 BROKEN_ELEMENTS = (
-    '{"id": "s1", "task": }', '{"id": "s1"', '{"id": "s1", }', "[1, ]", "{'id': 1}", "NaN", "-Infinity", "01", "1.", "+1", "tru", "nulll",
-    '{"id": "s1" "type": 1}', '{"a": NaN}', '{"a": "\t"}', '{"a": "\\x"}', '{"a": "\\u12"}', '{"a": 01}', "{}}", "[}", "{]", '"', '"a', "",
-    "/* */ 1", "{} // x", '{"a": [}', '{"a": "}"', "\x0b1", "1\x0c", "\x001", '{"a"\x0b: 1}', '{"a": 1\x00}', "\ufeff{}", "\u3000{}",
+    '{"id": "s1", "task": }', '{"id": "s1"', '{"id": "s1", }', "[1, ]", "{'id': 1}", "NaN", "-Infinity", "01", "1.",
+    "+1", "tru", "nulll", '{"id": "s1" "type": 1}', '{"a": NaN}', '{"a": "\t"}', '{"a": "\\x"}', '{"a": "\\u12"}',
+    '{"a": 01}', "{}}", "[}", "{]", '"', '"a', "", "/* */ 1", "{} // x", '{"a": [}', '{"a": "}"', "\x0b1", "1\x0c",
+    "\x001", '{"a"\x0b: 1}', '{"a": 1\x00}', "\ufeff{}", "\u3000{}",
 )  # fmt: skip
 ENDS = (
-    "",
-    "]",
-    "]]",
-    "] x",
-    "],",
-    "][",
-    "][{}]",
-    "] []",
-    "]\0",
-    "]\x0b",
-    "],[1]",
-    "}",
-    " ",
-    "] null",
-    "]\ufeff",
-    '] "a"',
-    ",]",
-    ", ]",
-)
+    "", "]", "]]", "] x", "],", "][", "][{}]", "] []", "]\0", "]\x0b", "],[1]", "}", " ", "] null", "]\ufeff",
+    '] "a"', ",]", ", ]",
+)  # fmt: skip
 BEFORE = ("", "\n ", "\ufeff", "\ufeff\ufeff", " \ufeff", "\x0b", "x", "[", "\0")
 WHOLE_FILES = (
-    b"", b" \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n", b"\x0b", b"\x00", b"null", b"{}", b'{"sessions": []}', b"[]", b" [ ] ", b"[",
-    b"]", b"[,]", b"[,1]", b"1", b'"a"', b"NaN", b"\xff\xfe[\x00]\x00", b"\xef\xbb", b"[\xed\xa0\x80]", b"[]\xff", b'["\xc0\xaf"]',
-    b'[{"id": "\xf0\x9f"}]', b"[" * 5000 + b"]" * 5000, b"[" * 5000, b"{" * 5000, b'{"a":' * 5000, b"[" + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"]",
-    "\u3000".encode(), "\x85".encode(), "[]\u3000".encode(),
+    b"", b" \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n", b"\x0b", b"\x00", b"null", b"{}", b'{"sessions": []}',
+    b"[]", b" [ ] ", b"[", b"]", b"[,]", b"[,1]", b"1", b'"a"', b"NaN", b"\xff\xfe[\x00]\x00", b"\xef\xbb",
+    b"[\xed\xa0\x80]", b"[]\xff", b'["\xc0\xaf"]', b'[{"id": "\xf0\x9f"}]', b"[" * 5000 + b"]" * 5000, b"[" * 5000,
+    b"{" * 5000, b'{"a":' * 5000, b"[" + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"]", "\u3000".encode(),
+    "\x85".encode(), "[]\u3000".encode(),
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""What must hold of every home, whatever stands in its files: hypothesis makes them up, the oracle says what must come out.
+"""What must hold of every home, whatever stands in its files: hypothesis makes them up, the oracle says what comes out.
 
-A run takes most of a second, so the quick suite tries a few dozen homes with many records each. Before a release, or after a
-change to reading and checking, try thousands: PROPERTY_EXAMPLES=3000 pytest tests/test_properties.py
+A run takes most of a second, so the quick suite tries a few dozen homes with many records each. Before a release, or
+after a change to reading and checking, try thousands: PROPERTY_EXAMPLES=3000 pytest tests/test_properties.py
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def migrated(home: Home, **parameters: object) -> dict[str, object]:
 
 
 TABLES = (
-    "sessions", "instances", "chat_messages", "migration_files", "migration_ledger", "migration_rejects", "migration_residue"
+    "sessions", "instances", "chat_messages", "migration_files", "migration_ledger", "migration_rejects",
+    "migration_residue",
 )  # fmt: skip
 
 
@@ -169,7 +170,9 @@ def macros() -> Iterator[duckdb.DuckDBPyConnection]:
 @given(st.lists(strategies.moments | strategies.broken_moments(), min_size=2, max_size=8))
 def test_instants_compare_as_the_rules_say(macros, moments):
     """What is RFC 3339, and which of two times is later (A5)."""
-    query = "select moment, is_rfc3339(moment), dense_rank() over (order by instant(moment)) from (select unnest($1) as moment)"
+    query = """
+        select moment, is_rfc3339(moment), dense_rank() over (order by instant(moment))
+        from (select unnest($1) as moment)"""
     found = {moment: (valid, rank) for moment, valid, rank in macros.execute(query, [moments]).fetchall()}
 
     for one in moments:

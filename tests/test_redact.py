@@ -52,7 +52,7 @@ def test_paths_in_the_words_go():
 
     _, problem, remedy = error_words(error, True, HOME)
 
-    assert problem == "lies by '(redacted)', see a file in the home"
+    assert problem == "lies beside '(redacted)', see a file in the home"
     assert remedy == "chmod u+w sessions in the home, or (redacted)"
 
 
