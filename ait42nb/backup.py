@@ -354,8 +354,8 @@ def find_damage(database: Path) -> str:
     """What is wrong with a database, in words, or ''."""
     try:
         with driver_errors(database), closing(open_readonly(database)) as connection:
-            (word,) = connection.execute("pragma quick_check(1)").fetchone()
-            return "" if word == "ok" else visible(word)
+            found = connection.execute(duck.sql("database/damage")).fetchone()
+            return visible(found[0]) if found else ""
     except DatabaseRefused as error:
         return error.problem
 

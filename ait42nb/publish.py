@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ait42nb import __version__, database, merge
+from ait42nb.adopt import adopt_database
 from ait42nb.engine import sql
 from ait42nb.errors import DatabaseRefused, StrictRefused
 from ait42nb.home import give_to_owner, rename_without_overwriting, sync_folder
@@ -78,6 +79,8 @@ def publish_database(run: Run) -> Published:
     if run.settings.dry_run:
         return Published(live, written=False)
     if run.get(Stored).exists:
+        if run.get(Stored).kind == "guide":
+            adopt_database(live)
         with closing(database.connect(live)) as connection:
             run.results[Reconciled] = _merge(run, connection, slices=True)
         return Published(live, written=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import pytest
 from ait42nb import database, queries
 from ait42nb.adopt import adopt_database
 from ait42nb.errors import DatabaseLocked, DatabaseRefused
+from ait42nb.samples import message, session
+from ait42nb.summary import summarize
 
 # Narrower than the kit's schema, with an index that follows the sessions' implicit rowid.
 NARROW = """
@@ -383,3 +387,54 @@ def test_what_is_no_session_database(path, kind):
     with pytest.raises(DatabaseRefused):
         adopt_database(path)
     assert path.read_bytes() == before
+
+
+# Through the pipeline
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_run_adopts_and_merges(home, shape):
+    """What only the database has stays; what JSON has comes in; and the run after it finds nothing to do."""
+    make(home.database, shape)
+    home.write("/w", [session(id="s1", task="Fix the login", chatHistory=[message(id="m1")]), session(id="new")])
+
+    first = summarize(home.run(backup=True))
+
+    assert first["outcome"] == "held"  # of s1 both sides say something else, and nobody knows who was first
+    assert {id_ for (id_,) in home.rows("select id from sessions")} == {"s1", "s2", "s3", "new"}
+    assert home.rows("select kind from migration_runs order by kind") == [("adoption",), ("migrate",)]
+    assert first["balance"]["sessions"]["inserted"] == 1
+    second = summarize(home.run())["balance"]["sessions"]
+    assert second["inserted"] == second["updated"] == 0
+
+
+def test_a_dry_run_adopts_a_copy_alone(home):
+    """With the numbers of the real run after it."""
+    make(home.database, "narrow")
+    home.write("/w", [session(id="s1"), session(id="new")])
+    before = home.database.read_bytes()
+
+    dry = summarize(home.run(dry_run=True))
+
+    assert home.database.read_bytes() == before
+    assert summarize(home.run())["balance"] == dry["balance"]
+
+
+def test_a_run_does_not_adopt_what_others_have_open(home):
+    """A rebuilt table under a live editor is a broken editor."""
+    make(home.database, "narrow")
+    home.write("/w", [session(id="new")])
+    hold = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('select * from sessions'); print(flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{hold}; input()", str(home.database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as editor:
+        editor.stdout.readline()
+        before = home.database.read_bytes()
+        failure = home.run().failure
+        assert home.database.read_bytes() == before
+        editor.communicate(b"\n")
+    assert isinstance(failure, DatabaseLocked)
+    assert f"process {editor.pid}" in str(failure)
+    assert home.run().failure is None
