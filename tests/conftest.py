@@ -21,6 +21,8 @@ from ait42nb import pipeline, samples
 from ait42nb.mapping import workspace_hash
 from ait42nb.summary import summarize
 
+pytest.register_assert_rewrite("support")  # which asserts for the tests of the faults
+
 
 class Home:
     """A home in a temporary folder. Workspaces need not exist; what is written is mapped unless told otherwise."""

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -49,8 +49,14 @@ def fault() -> Iterator[None]:
     _count("survived")
 
 
+# What else a module wants to be told at the end: called, it gives a line.
+told: list[Callable[[], str]] = []
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"faults: {_tally['tried']:,} tried, {_tally['survived']:,} survived")
+    for line in told:
+        terminalreporter.write_line(line())
 
 
 # Processes
