@@ -121,7 +121,7 @@ class WorkspaceForm:
     def __init__(self, run: Run, glimpses: Mapping[Workspace, Glimpse]) -> None:
         import ipywidgets
 
-        self.run, self._armed = run, 0.0
+        self.run = run
         hashes = {workspace.workspace_hash for workspace in glimpses}
         self.rows = [
             WorkspaceRow(self, workspace, seen, hashes - {workspace.workspace_hash})
@@ -183,16 +183,6 @@ class WorkspaceForm:
         words = f"{len(ready)} in workspace_mapping.json in the home{f', {left} left' if left else ''}. {what_next}"
         self._tell("good", "Saved", words)
 
-    def enter(self) -> None:
-        """The Enter key, in any field."""
-        self._armed = time.monotonic() + LATE
-        self.save()
-
-    def changed(self) -> None:
-        """A field got a value: one that was typed before Enter was pressed may come after it."""
-        if time.monotonic() < self._armed and any(row.ready for row in self.rows):
-            self.save()
-
     def _tell(self, kind: str, word: str, words: str) -> None:
         self.told.value = _line(kind, word, words)
 
@@ -206,6 +196,7 @@ class WorkspaceRow:
         self.form, self.hash, self.others = form, workspace.workspace_hash, others
         self.redact = form.run.settings.redact
         self.saved: mapping.Answer | None = None
+        self._entered_at = -LATE
         wide = {"width": "auto"}
         label = file_hash(self.hash, self.redact)
         self.path = ipywidgets.Combobox(
@@ -223,7 +214,7 @@ class WorkspaceRow:
             style={"description_width": "initial"},
         )
         self.path.observe(self._typed, "value")
-        self.accept.observe(self._accepted, "value")
+        self.accept.observe(self._changed, "value")
         for field in (self.path, self.accept):
             field.on_msg(self._entered)
         self.widget = ipywidgets.VBox(
@@ -266,19 +257,21 @@ class WorkspaceRow:
         self.path.options = tuple(folders_beginning(self.path.value))
         self.accept.value = ""
         self.accept.layout.display = None if self.answer.state in _ACCEPTABLE else "none"
-        self._judge()
-        self.form.changed()
+        self._changed()
 
-    def _accepted(self, _: object = None) -> None:
+    def _changed(self, _: object = None) -> None:
         self._judge()
-        self.form.changed()
+        if self.ready and time.monotonic() < self._entered_at + LATE:  # typed before Enter was pressed
+            self.form.save()
 
     def _entered(self, _: object, content: dict, __: object) -> None:
         if content.get("event") != "submit":
             return
+        self._entered_at = -LATE  # completing does not save by itself
         if self.answer.state == "mismatch" and (longer := complete(self.path.value)):
             self.path.value = longer
-        self.form.enter()
+        self._entered_at = time.monotonic()
+        self.form.save()
 
     def _judge(self) -> None:
         kind, word, words = _VERDICTS[self.answer.state]

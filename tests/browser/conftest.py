@@ -57,16 +57,16 @@ class Person:
         self.page.get_by_text(words, exact=exact).first.wait_for()
 
     def focused(self) -> str:
-        """What has the keyboard: its label, or the words on it."""
+        """The label of the field that has the keyboard; '' if none has."""
         return self.page.evaluate(
-            "(e => e.labels && e.labels.length ? e.labels[0].textContent : e.textContent.trim())(document.activeElement)"
+            "(e => e.labels && e.labels.length ? e.labels[0].textContent : '')(document.activeElement)"
         )
 
-    def tab_to(self, label: str) -> None:
+    def tab_to(self, label: str, *, back: bool = False) -> None:
         for _ in range(30):
             if label in self.focused():
                 return
-            self.page.keyboard.press("Tab")
+            self.page.keyboard.press("Shift+Tab" if back else "Tab")
         raise AssertionError(f"Tab does not lead to {label!r}")
 
     def shot(self, name: str, selector: str = "") -> Path:

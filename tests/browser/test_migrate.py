@@ -69,14 +69,14 @@ def test_from_the_first_look_to_the_database(home, asked, open_notebook):
     start = asked["path"].rpartition("/")[0]
     keyboard.type(f"{start}/議", delay=20)
     person.sees("Beginning so: 議事録まとめ🎤")
-    keyboard.press("Enter")
-    person.sees("Matches", exact=True)
+    keyboard.press("Enter")  # completes the name, and as it matches then, saves
     person.sees("1 in workspace_mapping.json in the home, 2 left")
+    assert _field(person, asked["here"]).input_value() == f"{asked['path']}/"
 
-    person.tab_to(f"Folder of {asked['gone']}")
+    person.tab_to(f"Folder of {asked['gone']}", back=asked["gone"] < asked["here"])
     keyboard.type("/Volumes/外付け/古い仕事/請求書システム/", delay=5)
     person.sees("It does not exist on this machine, which is no fault")
-    person.tab_to(f"Folder of {asked['renamed']}")
+    person.tab_to(f"Folder of {asked['renamed']}", back=asked["renamed"] < asked["gone"])
     keyboard.type("/home/aki/new-name", delay=5)
     person.sees("Does not match", exact=True)
     person.tab_to("To take it all the same, type accept")
