@@ -14,7 +14,7 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 # Text, made safe ------------------------------------------------------------------------------------------------------
 
@@ -480,71 +480,77 @@ def _pad(text: str, room: int, right: bool = False) -> str:
 # Progress -------------------------------------------------------------------------------------------------------------
 
 
-class Progress:
-    """How far a long step is: a bar while it runs, one quiet line afterwards.
+def has_kernel() -> bool:
+    """Whether this runs in a notebook, and not in a script."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
-    In a kernel it is one output, renewed at most five times a second, and the same line on the terminal of a papermill
-    that runs it. Anywhere else nothing is shown; `on_step` is called with what is done, if given.
+
+def has_front_end() -> bool:
+    """Whether somebody can look on and type: papermill has a kernel, but no session."""
+    return has_kernel() and "JPY_SESSION_NAME" in os.environ
+
+
+class Progress:
+    """How far a long step is: where somebody looks on a bar while it runs, and in every notebook one line afterwards.
+
+    The bar is one output, renewed at most five times a second. A script, a terminal and stderr get nothing.
+    `unit` is what is counted: bytes, or any plural.
     """
 
-    def __init__(
-        self, label: str, total: int | None = None, on_step: Callable[[int], object] | None = None, unit: str = ""
-    ) -> None:
+    def __init__(self, label: str, total: int | None = None, unit: str = "", *, shown: bool = True) -> None:
         self.label, self.total, self.done, self.unit = shorten(label, 40), total, 0, unit
-        self._on_step, self._start, self._shown = on_step, time.monotonic(), 0.0
-        self._closed, self._handle, self._terminal, self._live = False, None, None, False
-        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        if getattr(shell, "kernel", None) is None:
-            return
-        from IPython.display import display
+        self._shown = shown and has_kernel()
+        self._began = self._renewed = time.monotonic()
+        self._now, self._handle = "", None
+        if self._shown and has_front_end():
+            from IPython.display import display
 
-        # ipykernel keeps papermill's own stderr here; what goes there is in no notebook (JupyterLab's is a log).
-        if "JPY_SESSION_NAME" not in os.environ:
-            self._terminal = getattr(sys.stderr, "_original_stdstream_copy", None)
-            self._live = self._terminal is not None and os.isatty(self._terminal)
-        self._handle = display(self._bundle(), raw=True, display_id=True)
+            self._handle = display(self._bar(), raw=True, display_id=True)
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self.close(stopped=kind is not None)
+        self._close(stopped=kind is not None)
 
-    def step(self, count: int = 1) -> None:
+    def step(self, count: int = 1, now: str = "") -> None:
+        """So many more are done. `now`: what is being done to them next, when that takes its time."""
         self.done += count
-        if self._on_step:
-            self._on_step(self.done)
-        if self._handle and time.monotonic() - self._shown >= 0.2:
-            self._shown = time.monotonic()
-            self._handle.update(self._bundle(), raw=True)
-            if self._live:
-                self._write(f"\r\x1b[K{self._line()}")
+        named, self._now = now != self._now, now
+        if self._handle and (named or time.monotonic() - self._renewed >= 0.2):
+            self._renewed = time.monotonic()
+            self._handle.update(self._bar(), raw=True)
 
-    def close(self, stopped: bool = False) -> None:
+    def _close(self, *, stopped: bool) -> None:
         """Leave one line; after an error it says how far the step came."""
-        if self._closed:
+        if not self._shown:
             return
-        self._closed = True
+        part = stopped or self.total not in (None, self.done)
+        line = f"{self.label}: {'stopped at ' if stopped else ''}{self._counted(part)} in {self._seconds():,.1f} s"
+        shown = {"text/plain": line, "text/html": str(tag("div", line, style=f"{_FAINT};font-size:13px"))}
         if self._handle:
-            line = self._line(stopped=stopped)
-            self._handle.update(
-                {"text/plain": line, "text/html": str(tag("div", line, style=f"{_FAINT};font-size:13px"))}, raw=True
-            )
-            self._write(("\r\x1b[K" if self._live else "") + line + "\n")
+            self._handle.update(shown, raw=True)
+        else:
+            from IPython.display import display
 
-    def _line(self, stopped: bool = False) -> str:
-        seconds = time.monotonic() - self._start
-        unit = f" {self.unit}" if self.unit else ""
-        if self._closed:
-            of = f" of {self.total:,}" if self.total is not None and (stopped or self.done != self.total) else ""
-            how = "stopped at " if stopped else ""
-            return f"{self.label}: {how}{self.done:,}{of}{unit} in {seconds:,.1f} s"
-        of = f" of {self.total:,}" if self.total is not None else ""
-        rate = f", {self.done / seconds:,.0f} a second" if self.done and seconds >= 1 else ""
-        return f"{self.label}: {self.done:,}{of}{unit}{rate}"
+            display(shown, raw=True)
 
-    def _bundle(self) -> dict[str, str]:
-        line = self._line()
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def _counted(self, of_total: bool) -> str:
+        if self.unit == "bytes":
+            return size(self.done) + (f" of {size(self.total)}" if of_total and self.total is not None else "")
+        of = f" of {self.total:,}" if of_total and self.total is not None else ""
+        return f"{self.done:,}{of} {self.unit}".rstrip()
+
+    def _bar(self) -> dict[str, str]:
+        rate = self.done / max(self._seconds(), 0.1)
+        words = [f"{self.label}: {self._counted(True)}"]
+        if self.done and self._seconds() >= 1:
+            words.append(f"{size(round(rate)) if self.unit == 'bytes' else f'{rate:,.0f}'} a second")
+        line = ", ".join(filter(None, [*words, self._now]))
         bar = tag(
             "progress",
             max=self.total or None,
@@ -552,7 +558,3 @@ class Progress:
             style="width:220px;height:12px;vertical-align:middle",
         )
         return {"text/plain": line, "text/html": str(tag("div", bar, "\u2002", line, style="font-size:13px"))}
-
-    def _write(self, words: str) -> None:
-        if self._terminal is not None:
-            os.write(self._terminal, words.encode(errors="replace"))

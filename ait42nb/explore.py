@@ -27,6 +27,7 @@ from ait42nb.display import (
     Stack,
     Table,
     counted,
+    has_front_end,
     join,
     shorten,
     size,
@@ -230,7 +231,7 @@ def search(run: Run) -> None:
     if run.results.get(History) is None:
         display(report.skipped(run))
         return
-    from ait42nb.widgets import SearchForm, has_front_end, show
+    from ait42nb.widgets import SearchForm, show
 
     filters = Filters(query=run.settings.query)
     found = find(run, filters)

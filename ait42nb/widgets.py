@@ -7,7 +7,6 @@ checkbox deletes it. So everything here can be done in text fields; buttons are 
 from __future__ import annotations
 
 import os
-import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ait42nb import mapping
-from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Table, counted, shorten, tag
+from ait42nb.display import Badge, Code, Details, Html, Notice, Shown, Table, counted, has_front_end, shorten, tag
 from ait42nb.errors import Ait42Error
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Glimpse, Mapped, Workspace
@@ -43,12 +42,6 @@ _VERDICTS = {
     "mismatch": ("warning", "Does not match", ""),
 }
 _ACCEPTABLE = ("parent_matches", "other_matches", "mismatch")
-
-
-def has_front_end() -> bool:
-    """Whether somebody can type here: papermill and scripts have no session."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None and "JPY_SESSION_NAME" in os.environ
 
 
 # The workspaces that nobody knows ------------------------------------------------------------------------------------
