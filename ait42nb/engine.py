@@ -19,6 +19,12 @@ from ait42nb.errors import Ait42Error, DiskFull, EngineError, OutOfMemory
 
 Engine = duckdb.DuckDBPyConnection
 
+# How DuckDB, and SQLite in it, tell of a full disk; the last is all that SQLite says where it cannot make a side file.
+_NO_SPACE = ("disk is full", "no space left", "max_temp_directory_size", "file too large", "disk i/o error")
+
+# Of each engine; None is as many as there are cores. The workers of a fleet share these.
+THREADS: int | None = None
+
 
 def connect(work: Path, memory_limit: str = "600MB") -> Engine:
     """An in-memory DuckDB that spills to `work/spill` and reads and writes files below `work` only.
@@ -35,6 +41,8 @@ def connect(work: Path, memory_limit: str = "600MB") -> Engine:
         raise EngineError(
             f"memory_limit = {memory_limit!r}", "is not a size", "Give one such as 600MB or 2GB"
         ) from error
+    if THREADS:
+        engine.execute("set threads = $threads", {"threads": THREADS})
     engine.execute("set temp_directory = $spill", {"spill": str(spill)})
     # The progress bar of DuckDB prints over a notebook's own.
     engine.execute("set enable_progress_bar = false")
@@ -152,7 +160,7 @@ def translated(where: str, limit: str = "memory_limit") -> Iterator[None]:
 
 def translate(error: duckdb.Error, where: str) -> Ait42Error:
     text = str(error).lower()
-    if "disk is full" in text or "no space left" in text or "max_temp_directory_size" in text:
+    if any(words in text for words in _NO_SPACE):
         return DiskFull(where, "no space is left on the disk", "Free some space and run again; nothing was published")
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemory(where, "memory_limit is too small", "Run again with a larger memory_limit, such as 2GB")

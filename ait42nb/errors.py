@@ -64,5 +64,9 @@ class StrictRefused(Ait42Error):
     """Under `strict` something is held back, or in conflict: nothing was published."""
 
 
+class FleetFailed(Ait42Error):
+    """Some homes of a fleet were not migrated, or there is no Dask to do it."""
+
+
 class MigrationFailed(Ait42Error):
     """The run failed; raised by the notebook's last cell, after the report."""

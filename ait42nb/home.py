@@ -19,6 +19,9 @@ from ait42nb.errors import DatabaseRefused, DiskFull, HomeError, RunInProgress
 
 WORK_PREFIX = ".ait42nb-"
 
+# A full disk, a quota, and a limit for each file.
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 def new_run_id() -> str:
     """Sorts by time, and is unique: `20251101T090000Z-1a2b3c`."""
@@ -127,6 +130,45 @@ def give_to_owner(path: Path, home: Path) -> None:
     if os.geteuid() == 0:
         owner = home.stat()
         os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+@contextmanager
+def as_owner(home: Path) -> Iterator[None]:
+    """As root on Linux: this thread, and those that it starts, reach only the files that the home's owner may reach.
+
+    So says the kernel, whatever links the owner lays meanwhile. Anywhere else, and in root's own home, nothing changes.
+
+    Raises: HomeError, when the owner may not read the kit itself
+    """
+    owner = home.stat()
+    if sys.platform != "linux" or os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    system = ctypes.CDLL(None)
+    os.setgroups([])  # of the whole process: root needs none
+    system.setfsgid(owner.st_gid)
+    system.setfsuid(owner.st_uid)
+    try:
+        try:
+            Path(__file__).open("rb").close()
+        except PermissionError as error:
+            raise HomeError(
+                Path(__file__).parent,
+                f"the kit may not be read by user {owner.st_uid}, whose home this is",
+                "Install it where everybody may read it, such as in /opt",
+            ) from error
+        yield
+    finally:
+        system.setfsuid(0)
+        system.setfsgid(0)
+
+
+def refuse_links(home: Path) -> None:
+    """Raises: HomeError, when the home, or one of the files in it that a run reads or writes, is a link out of it."""
+    ours = [path for path in home.iterdir() if path.name.startswith(("sessions", "workspace_mapping"))]
+    for path in [home, *ours]:
+        if path.is_symlink() and (path == home or not path.resolve().is_relative_to(home.resolve())):
+            raise HomeError(path, "is a link, and as root none is followed", "Put there what it leads to")
 
 
 def write_atomically(path: Path, text: str) -> None:

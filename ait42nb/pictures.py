@@ -8,8 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
-from ait42nb.display import Html, Shown, Table, join, shorten, tag, visible, width
+from ait42nb.display import Html, Shown, Table, counted, join, shorten, tag, visible, width
 
 # Colours that every kind of colour vision tells apart, on paper of their own, whatever the page's.
 _PAPER, _INK, _GREY, _RULE = "#fcfcfb", "#24292f", "#6b7280", "#e3e5e8"
@@ -44,9 +45,9 @@ def _put(x: float, y: float, words: object, size: int = 13, fill: str = _INK, **
     return tag("text", words, x=f"{x:g}", y=f"{y:g}", font_size=size, fill=fill, **more)
 
 
-def _box(x: float, y: float, width: float, height: float, fill: str, **more: object) -> Html:
+def _box(x: float, y: float, width: float, height: float, fill: str, *inside: Html, **more: object) -> Html:
     place = {"x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{width:.2f}", "height": f"{height:.2f}"}
-    return tag("rect", **place, fill=fill, **more)
+    return tag("rect", *inside, **place, fill=fill, **more)
 
 
 OUTCOMES = {
@@ -156,6 +157,53 @@ def _end(text: str, cells: int) -> str:
     while width(line) > cells:
         line = "…" + line.removeprefix("…")[1:]
     return line
+
+
+class Span(NamedTuple):
+    """Something that a worker did, from begin to end in seconds, and what became of it: a key of `ENDS`."""
+
+    worker: str
+    begin: float
+    end: float
+    outcome: str
+    what: str
+
+
+ENDS = {
+    "ok": ("complete", "#33709f"),
+    "held": ("held back", "#e8a33d"),
+    "failed": ("failed", "#b6354a"),
+    "lost": ("worker lost", "#3d4650"),
+    "stopped": ("straggler", "#7e1b5d"),
+}
+
+
+def lanes_picture(title: str, spans: Iterable[Span], limit: int = 32) -> Picture:
+    """Who did what when: a lane for each worker, as they began; those beyond the limit share the last."""
+    spans = sorted(spans, key=lambda span: span.begin)
+    lanes = {worker: min(lane, limit - 1) for lane, worker in enumerate(dict.fromkeys(span.worker for span in spans))}
+    counts = Counter(span.outcome for span in spans)
+    told = {key: f"{name}: {counts[key]:,}" for key, (name, _) in ENDS.items() if counts[key]}
+    drawn: list[object] = [_put(24, 34, title, 16, font_weight=600)]
+    x = 24.0
+    for key, words in told.items():
+        drawn += [_box(x, 48, 12, 12, ENDS[key][1], rx=2), _put(x + 18, 58, words)]
+        x += 38 + 7.2 * width(words)
+    left, top, pitch = 60.0, 76.0, 22.0
+    across, bottom = 936 - left, top + pitch * len(set(lanes.values()))
+    for lane in set(lanes.values()):
+        drawn.append(_put(left - 10, top + pitch * lane + 12.5, lane + 1, 12, _GREY, text_anchor="end"))
+    last = max((span.end for span in spans), default=0.0) or 1.0
+    for span in spans:
+        x, long = left + across * span.begin / last, across * (span.end - span.begin) / last
+        words = tag("title", f"{span.what}: {ENDS[span.outcome][0]}, {span.end - span.begin:.1f} s")
+        drawn.append(_box(x, top + pitch * lanes[span.worker], max(1.5, long - 0.8), 16, ENDS[span.outcome][1], words))
+    for part, anchor in enumerate(("start", "middle", "end")):
+        words = f"{last * part / 2:,.0f} s"
+        drawn.append(_put(left + across * part / 2, bottom + 14, words, 12, _GREY, text_anchor=anchor))
+    alt = f"{visible(title)}. {counted(len(lanes), 'worker')} in {last:,.0f} s. {'; '.join(told.values()) or 'none'}."
+    rows = [(ENDS[key][0], counts[key]) for key in told]
+    return Picture(_svg(bottom + 30, drawn), alt, Table(rows, ["what", "count"], title).text())
 
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
