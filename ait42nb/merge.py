@@ -27,6 +27,7 @@ from ait42nb.errors import VerificationFailed
 from ait42nb.export import _write_session as write_session
 from ait42nb.queries import ChatMessageRow, InstanceRow, SessionRow
 from ait42nb.reconcile import Balance
+from ait42nb.stage import Reject
 
 Side = Literal["ours", "theirs"]
 Row = Mapping[str, object]
@@ -48,14 +49,14 @@ class Effect:
 
     outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged; warnings: reason -> count;
     conflicts: session ids of which one version lost a value; deleted: what a person deleted and JSON still has;
-    rejects: what stands in migration_rejects at the end; slices: how often the lock was taken.
+    rejects: what is not in the main tables at the end; slices: how often the lock was taken.
     """
 
     outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
     deleted: list[dict[str, object]] = field(default_factory=list)
-    rejects: dict[str, int] = field(default_factory=dict)
+    rejects: Sequence[Reject] = ()
     slices: int = 0
     longest_lock: float = 0.0  # seconds
 

@@ -22,7 +22,7 @@ from ait42nb.mapping import Mapped
 from ait42nb.merge import Effect, Reconciled
 from ait42nb.read import Documents
 from ait42nb.reconcile import KINDS, require_balance
-from ait42nb.stage import WORDS, Staged, text_of
+from ait42nb.stage import WORDS, Staged, read_rejects, text_of
 from ait42nb.stored import Stored
 from ait42nb.summary import summarize
 from ait42nb.verify import Verified
@@ -235,7 +235,7 @@ def _replace_rejects(run: Run, connection: sqlite3.Connection, effect: Effect) -
         },
     )
     connection.execute(sql("merge/add_rejects"))
-    effect.rejects = dict(connection.execute(sql("merge/count_rejects")))
+    effect.rejects = read_rejects(connection)
 
 
 def _files(run: Run):

@@ -9,7 +9,7 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from ait42nb.read import Documents
 from ait42nb.reconcile import KINDS, PLACES
 from ait42nb.redact import HIDDEN, error_words, file_hash, hidden, source_path
 from ait42nb.resolve import Resolved
-from ait42nb.stage import WORDS, Held, Staged
+from ait42nb.stage import ASIDE, WORDS, Reject, Staged
 from ait42nb.stored import Stored
 from ait42nb.summary import read_summary, stats, summarize, write_summary
 from ait42nb.verify import Verified
@@ -44,6 +44,9 @@ TYPES = ("competition", "ensemble", "debate")
 STATUSES = ("idle", "running", "completed", "failed", "paused", "archived", "timeout")
 ROLES = ("user", "assistant", "system")
 RUNTIMES = ("claude", "codex", "gemini")
+
+# So many rows of what did not go in are shown; a page stays light enough to open.
+MOST = 2000
 
 # What to do about each reason why a file or a record is not in the main tables.
 REMEDIES = {
@@ -62,6 +65,10 @@ REMEDIES = {
     "invalid_status": "Set running, completed, failed or paused, and run again",
     "unrepresentable_text": "Remove the broken character, and run again",
     "duplicate_instance": "Give the instances numbers of their own, and run again",
+    "shadowed_duplicate": "Nothing: the editor shows the first and never looks at the others",
+    "superseded": "Nothing, if the newer one is right; move away the file that does not count, and run again",
+    "conflict": "Read both versions; the one that is stored won value by value, by the later time",
+    "deleted_in_database": "Nothing, if it was meant; change it in JSON and it comes in again",
 }
 
 STATES = {
@@ -307,42 +314,80 @@ def books(run: Run) -> Shown:
 
 def held(run: Run) -> Shown:
     """What is not in the main tables, why, and what to do about it: a file whose sessions are all held is one row."""
-    if run.results.get(Staged) is None:
+    staged, reconciled = run.results.get(Staged), run.results.get(Reconciled)
+    if staged is None:
         return skipped(run)
-    staged, reconciled = run.get(Staged), run.results.get(Reconciled)
     rejects = reconciled.effect.rejects if reconciled else staged.rejects
-    aside = [{"records": n, "why": WORDS[reason]} for reason, n in rejects.items() if reason not in REMEDIES]
-    if not staged.held and not aside:
+    if not rejects:
         return Notice("good", "Every record is in the main tables")
+    aside = [one for one in rejects if one.reason in ASIDE]
+    back = [one for one in rejects if one.reason not in ASIDE]
     # Of a file that may not go in, the sessions are held for the file's reason.
-    whole = {one.source_path for one in staged.held if one.entity == "file"}
-    inside = [one for one in staged.held if one.entity == "session" and one.source_path in whole]
-    rows = [_held_row(run, one, inside) for one in staged.held if one not in inside]
-    each = Table([_held_row(run, one) for one in inside], limit=500)
+    inside: dict[str, list[Reject]] = {one.source_path: [] for one in back if one.entity == "file"}
+    for one in back:
+        if one.entity != "file" and one.source_path in inside:
+            inside[one.source_path].append(one)
+    rows = [
+        _held_row(run, one, inside[one.source_path] if one.entity == "file" else ())
+        for one in back
+        if one.entity == "file" or one.source_path not in inside
+    ]
+    each = [_held_row(run, one) for listed in inside.values() for one in listed]
     return Stack(
-        Table(rows, caption="Held back, whole, in migration_rejects", limit=200) if rows else None,
-        Details(f"{counted(len(inside), 'session')} in these files, one by one", each) if inside else None,
-        Table(aside, caption="Stand aside, whole, in migration_rejects") if aside else None,
+        Table(rows, caption="Held back, whole, in migration_rejects", limit=MOST) if rows else None,
+        _one_by_one(f"{counted(len(each), 'session')} in these files", each) if each else None,
+        _aside(run, aside) if aside else None,
     )
 
 
-def _held_row(run: Run, one: Held, inside: Iterable[Held] = ()) -> dict[str, object]:
-    inside = [held for held in inside if held.source_path == one.source_path] if one.entity == "file" else []
-    counts = {
-        "session": len(inside),
-        "instance": one.instances + sum(held.instances for held in inside),
-        "message": one.messages + sum(held.messages for held in inside),
-    }
-    where = Code(f"{source_path(one.source_path, run.settings.redact)} {one.pointer}".strip())
+def _one_by_one(what: str, rows: Sequence[Mapping[str, object]]) -> Shown:
+    return Details(f"{what}, one by one", Table(rows, limit=MOST))
+
+
+def _held_row(run: Run, one: Reject, inside: Iterable[Reject] = ()) -> dict[str, object]:
     return {
-        "record": Stack(where, Code(one.key), close=True) if one.key else where,
-        "holds": ", ".join(counted(n, kind) for kind, n in counts.items() if n),
+        "record": _record(run, one),
+        "holds": _holds(one, *inside),
         "why": Stack(*_violations(run, one), close=True),
         "what to do": REMEDIES[one.reason],
     }
 
 
-def _violations(run: Run, one: Held) -> Iterator[str]:
+def _aside(run: Run, aside: Sequence[Reject]) -> Shown:
+    """Where another version is in the main tables, or was deleted from them: by reason, and one by one."""
+    reasons = Counter(one.reason for one in aside)
+    total = [{"records": n, "why": WORDS[reason], "what to do": REMEDIES[reason]} for reason, n in reasons.items()]
+    rows = [
+        {
+            "record": _record(run, one),
+            "holds": _holds(one),
+            "why": Code(one.reason),
+            "in the main tables": Code(_place(run, *one.stored.rsplit(" ", 1))) if one.stored else "",
+        }
+        for one in aside
+    ]
+    return Stack(
+        Table(total, caption="Stand aside, whole, in migration_rejects"),
+        _one_by_one(counted(len(rows), "record that stands aside", "records that stand aside"), rows),
+    )
+
+
+def _record(run: Run, one: Reject) -> Shown:
+    where = Code(_place(run, one.source_path, "as the database had it" if one.pointer is None else one.pointer))
+    return Stack(where, Code(one.key), close=True) if one.key else where
+
+
+def _place(run: Run, path: str, pointer: str) -> str:
+    return f"{source_path(path, run.settings.redact)} {pointer}".strip()
+
+
+def _holds(one: Reject, *inside: Reject) -> str:
+    counts = {"session": len(inside)}
+    counts |= {kind: sum(getattr(each, f"{kind}s") for each in (one, *inside)) for kind in ("instance", "message")}
+    return ", ".join(counted(n, kind) for kind, n in counts.items() if n)
+
+
+def _violations(run: Run, one: Reject) -> Iterator[str]:
     """Every violation of a record with its pointer; without the words, which may quote values, under `redact`."""
     for violation in json.loads(one.detail):
         reason, pointer, words = violation["reason"], violation["pointer"], violation["detail"]

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,8 +40,12 @@ WORDS = {
 }
 
 
-class Held(NamedTuple):
-    """A file or a record that is held back: what a person should look at."""
+# Reasons of records in whose place another version of the same session stands, or that a person did not want.
+ASIDE = ("shadowed_duplicate", "superseded", "conflict", "deleted_in_database")
+
+
+class Reject(NamedTuple):
+    """A file or a record that is not in the main tables; `stored` says where the session of its id is that is."""
 
     source_path: str
     pointer: str
@@ -50,6 +55,7 @@ class Held(NamedTuple):
     detail: str
     instances: int
     messages: int
+    stored: str | None
 
     def __str__(self) -> str:
         return f"{self.source_path}{self.pointer and f' {self.pointer}'}: {self.reason}"
@@ -57,14 +63,18 @@ class Held(NamedTuple):
 
 @dataclass(frozen=True)
 class Staged:
-    """The staging file, how many rows it got, what is held, and the rejects: reason -> count."""
+    """The staging file, how many rows it got, and what did not go into the main tables."""
 
     path: Path
     sessions: int
     instances: int
     messages: int
-    held: tuple[Held, ...]
-    rejects: dict[str, int]
+    rejects: tuple[Reject, ...]
+
+    @cached_property
+    def held(self) -> tuple[Reject, ...]:
+        """What a person should look at."""
+        return tuple(one for one in self.rejects if one.reason not in ASIDE)
 
 
 def stage_database(run: Run) -> Staged:
@@ -84,12 +94,16 @@ def stage_database(run: Run) -> Staged:
         connection.execute("begin")
         _write_rejects(run, connection)
         connection.execute("commit")
-        held = tuple(Held(*row) for row in connection.execute(duck.sql("stage/held")))
-        rejects = dict(connection.execute("select reason, count(*) from migration_rejects group by reason"))
+        rejects = read_rejects(connection)
         database.run_statements(connection, indexes)
         database.fill_search(connection)
         database.run_statements(connection, triggers)
-    return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], held, rejects)
+    return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
+
+
+def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
+    """Everything that is not in the main tables, with all that is wrong with it, but without its text."""
+    return tuple(Reject(*row) for row in connection.execute(duck.sql("stage/kept")))
 
 
 def _fill(run: Run, path: Path) -> dict[str, int]:

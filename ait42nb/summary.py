@@ -21,8 +21,6 @@ from ait42nb.verify import Verified
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
 
-# Reasons of records that are not lost to the reader: another record of the same id stands in the main tables.
-ASIDE = frozenset({"shadowed_duplicate", "superseded"})
 # Reasons of files that read well.
 UNMAPPED = frozenset({"unmapped_workspace", "hash_mismatch"})
 
@@ -86,7 +84,7 @@ def summarize(run: Run, reconciled: Reconciled | None = None) -> dict[str, objec
                 "unmapped": sum(reason in UNMAPPED for reason in refused),
             }
         },
-        "rejects": dict(sorted(reconciled.effect.rejects.items())) if reconciled else {},
+        "rejects": dict(sorted(Counter(one.reason for one in reconciled.effect.rejects).items())) if reconciled else {},
         "warnings": {reason: n for reason, n in sorted(warnings.items()) if n},
         "validation": (verified.report if verified else ValidationReport()).to_dict(),
         "timings": {stage: round(seconds, 3) for stage, seconds in run.timings.items()},
