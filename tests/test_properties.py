@@ -116,7 +116,7 @@ def test_the_same_home_gives_the_same_database(text):
     with laid_out(text) as home:
         migrated(home)
         first = content(home)
-        home.database.unlink()
+        home.forget()
 
         migrated(home)
 
