@@ -105,21 +105,22 @@ def check_records(run: Run) -> Checked:
     engine = run.engine
     odd, residue, notes = (Lines(folder / f"{name}.ndjson") for name in ("odd", "residue", "notes"))
     batch = Lines(folder / "batch.ndjson")
-    for line in lines_of(run.get(Documents).aside):
-        text, place = line["document"], {"file_no": line["file_no"], "ordinal": line["ordinal"]}
-        straight = Straightened() if line.get("malformed") else straighten(text)
-        counts = {"instances": straight.counts["instance"], "messages": straight.counts["message"]}
-        odd.write(place | counts | {"id": straight.claims, "sha256": hashlib.sha256(text.encode()).hexdigest()})
-        if straight.document is None:
-            continue
-        for row in straight.residue:
-            residue.write(place | row)
-        for note in straight.notes:
-            notes.write(place | {"reason": note})
-        batch.write(place | {"document": straight.document})
-        if batch.size > BATCH_BYTES:
-            _add(engine, batch)
-    _add(engine, batch)
+    with run.progress("Checking one by one", unit="records") as progress:
+        for line in progress.each(lines_of(run.get(Documents).aside)):
+            text, place = line["document"], {"file_no": line["file_no"], "ordinal": line["ordinal"]}
+            straight = Straightened() if line.get("malformed") else straighten(text)
+            counts = {"instances": straight.counts["instance"], "messages": straight.counts["message"]}
+            odd.write(place | counts | {"id": straight.claims, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+            if straight.document is None:
+                continue
+            for row in straight.residue:
+                residue.write(place | row)
+            for note in straight.notes:
+                notes.write(place | {"reason": note})
+            batch.write(place | {"document": straight.document})
+            if batch.size > BATCH_BYTES:
+                _add(engine, batch)
+        _add(engine, batch)
     for table in (odd, residue, notes):
         table.load(engine)
     duck.append(engine, "records", "check/add_records")

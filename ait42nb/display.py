@@ -15,6 +15,9 @@ import sys
 import time
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Text, made safe ------------------------------------------------------------------------------------------------------
 
@@ -513,6 +516,12 @@ class Progress:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._close(stopped=kind is not None)
+
+    def each(self, things: Iterable[T]) -> Iterator[T]:
+        """These things; when the next is asked for, one more is done."""
+        for thing in things:
+            yield thing
+            self.step()
 
     def step(self, count: int = 1, now: str = "") -> None:
         """So many more are done. `now`: what is being done to them next, when that takes its time."""

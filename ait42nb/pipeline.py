@@ -13,6 +13,7 @@ from typing import TypeVar
 from ait42nb import engine as duck
 from ait42nb.backup import back_up
 from ait42nb.check import check_records
+from ait42nb.display import Progress
 from ait42nb.errors import Ait42Error, HomeError, MigrationFailed
 from ait42nb.home import Home, new_run_id, now
 from ait42nb.inventory import take_inventory
@@ -58,6 +59,7 @@ class Run:
     timings: dict[str, float] = field(default_factory=dict)
     failure: Ait42Error | None = None
     told: bool = False  # whether the report has shown the failure
+    watched: bool = True  # whether a notebook shows how far each step is
     resources: ExitStack = field(default_factory=ExitStack)
 
     def step(self, stage: Callable[[Run], T], *, again: bool = False) -> T | None:
@@ -90,6 +92,10 @@ class Run:
     def get(self, kind: type[T]) -> T:
         """What an earlier stage returned."""
         return self.results[kind]
+
+    def progress(self, label: str, total: int | None = None, unit: str = "") -> Progress:
+        """How far a long step is, for whoever looks on."""
+        return Progress(label, total, unit, shown=self.watched)
 
     def close(self) -> None:
         """Let go of the lock, the engine and the work folder. A second call does nothing."""
@@ -137,6 +143,7 @@ def close_former(parameters: Mapping[str, object] | None) -> None:
 def migrate(**parameters: object) -> Run:
     """The whole run in one call, as the tests and the fleet make it. Look at `failure` and `results` afterwards."""
     run = start(parameters)
+    run.watched = False  # a notebook that calls this has steps of its own
     try:
         for stage in STAGES:
             run.step(stage)

@@ -120,21 +120,22 @@ def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconci
     with database.driver_errors(path):
         merge.attach(connection, run.get(Staged).path)
         work = [session_id for session_id, _ in connection.execute(sql("merge/work"))]
-    remaining = iter(work)
     done = False
-    while not done:
-        with database.driver_errors(path), database.transaction(connection):
-            began = time.perf_counter()  # what waiting for the lock took is not its duration
-            done = _merge_slice(run, connection, remaining, effect, began + SLICE_SECONDS if slices else None)
-            if done:
-                reconciled = Reconciled(effect, run.get(Verified).balance.merged(effect.outcomes))
-                require_balance(reconciled.balance, path)
-                _replace_rejects(run, connection, effect)
-                _write_books(run, connection, reconciled)
-        effect.slices += 1
-        effect.longest_lock = max(effect.longest_lock, time.perf_counter() - began)
-        if not done:
-            time.sleep(PAUSE)
+    with run.progress("Merging" if slices else "Rehearsing the merge", len(work), "sessions") as progress:
+        remaining = progress.each(work)
+        while not done:
+            with database.driver_errors(path), database.transaction(connection):
+                began = time.perf_counter()  # what waiting for the lock took is not its duration
+                done = _merge_slice(run, connection, remaining, effect, began + SLICE_SECONDS if slices else None)
+                if done:
+                    reconciled = Reconciled(effect, run.get(Verified).balance.merged(effect.outcomes))
+                    require_balance(reconciled.balance, path)
+                    _replace_rejects(run, connection, effect)
+                    _write_books(run, connection, reconciled)
+            effect.slices += 1
+            effect.longest_lock = max(effect.longest_lock, time.perf_counter() - began)
+            if not done:
+                time.sleep(PAUSE)
     return reconciled
 
 

@@ -87,10 +87,14 @@ def read_documents(run: Run) -> Documents:
     (run.work / "aside").mkdir(mode=0o700)
     (run.work / "parts").mkdir(mode=0o700)
     duck.run(run.engine, "read/tables")
-    documents = Documents()
-    with duck.joins_in_order(run.engine):
-        for group in _grouped(run.get(Inventory).readable, lambda file: file.size_bytes):
+    documents, files = Documents(), run.get(Inventory).readable
+    with (
+        duck.joins_in_order(run.engine),
+        run.progress("Reading", sum(file.size_bytes for file in files), "bytes") as progress,
+    ):
+        for group in _grouped(files, lambda file: file.size_bytes):
             _read(run, group, documents)
+            progress.step(sum(file.size_bytes for file in group))
     return documents
 
 

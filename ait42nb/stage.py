@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ait42nb import database, scan
 from ait42nb import engine as duck
 from ait42nb.check import RULES, lines_of
+from ait42nb.display import Progress
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import Mapped
 from ait42nb.read import Documents
@@ -89,15 +90,17 @@ def stage_database(run: Run) -> Staged:
     with closing(database.create(path)) as connection:
         triggers = database.drop_triggers(connection)
         indexes = database.drop_indexes(connection)
-    counts = _fill(run, path)
-    with closing(database.open_staging(path)) as connection, database.driver_errors(path):
-        connection.execute("begin")
-        _write_rejects(run, connection)
-        connection.execute("commit")
-        rejects = read_rejects(connection)
-        database.run_statements(connection, indexes)
-        database.fill_search(connection)
-        database.run_statements(connection, triggers)
+    with run.progress("Staging", unit="rows") as progress:
+        counts = _fill(run, path, progress)
+        progress.step(0, now="indexes and search")
+        with closing(database.open_staging(path)) as connection, database.driver_errors(path):
+            connection.execute("begin")
+            _write_rejects(run, connection)
+            connection.execute("commit")
+            rejects = read_rejects(connection)
+            database.run_statements(connection, indexes)
+            database.fill_search(connection)
+            database.run_statements(connection, triggers)
     return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
 
 
@@ -106,15 +109,18 @@ def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
     return tuple(Reject(*row) for row in connection.execute(duck.sql("stage/kept")))
 
 
-def _fill(run: Run, path: Path) -> dict[str, int]:
+def _fill(run: Run, path: Path, progress: Progress) -> dict[str, int]:
     duck.make(run.engine, "stage/message_rows")
     duck.make(run.engine, "stage/message_residue")
+    messages = run.engine.table("message_rows").aggregate("count(session_id)").fetchone()[0]
+    progress.total = duck.count(run.engine, "accepted") + duck.count(run.engine, "instance_rows") + messages
     counts = {}
     with duck.attached(run.engine, path, "staging", writable=True):
         for table in ("sessions", "instances", "chat_messages", "migration_residue", "migration_ledger"):
             parameters = {"run_id": run.run_id} if table == "migration_ledger" else {}
             duck.append(run.engine, f"staging.{table}", f"stage/{table}", **parameters)
             counts[table] = duck.count(run.engine, f"staging.{table}")
+            progress.step(0 if table.startswith("migration_") else counts[table])
     return counts
 
 

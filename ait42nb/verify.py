@@ -83,17 +83,20 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
     Makes:   expected, stored: a hash a row; suspects: the rows in which they differ
     Returns: the differences, value by value, and how many values were compared
     """
-    engine = run.engine
+    engine, staged = run.engine, run.get(Staged)
     duck.run(engine, "verify/expected")
     duck.make(engine, "verify/bulk")
-    for _ in _sources(run):
-        duck.append(engine, "expected", "verify/expect")
-    with duck.attached(engine, run.get(Staged).path, "staging"):
-        for table in _TABLES:
-            duck.view(engine, f"verify/stored_{table}")
-        duck.make(engine, "verify/stored")
-        suspects = duck.make(engine, "verify/suspects")
-        found = list(_differences(run)) if suspects else []
+    with run.progress("Verifying", staged.sessions + staged.instances + staged.messages, "rows") as progress:
+        for _ in _sources(run):
+            duck.append(engine, "expected", "verify/expect")
+            progress.step(duck.count(engine, "expected") - progress.done)
+        progress.step(0, now="against what is stored")
+        with duck.attached(engine, staged.path, "staging"):
+            for table in _TABLES:
+                duck.view(engine, f"verify/stored_{table}")
+            duck.make(engine, "verify/stored")
+            suspects = duck.make(engine, "verify/suspects")
+            found = list(_differences(run)) if suspects else []
     rows = dict(engine.execute("select entity, count(*) from expected group by entity").fetchall())
     return found, sum(_VALUES[entity] * rows.get(entity, 0) for entity in _VALUES)
 

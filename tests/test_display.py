@@ -9,13 +9,14 @@ import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ait42nb import display
+from ait42nb import display, pipeline
 from ait42nb.display import (
     BADGES,
     Badge,
@@ -35,6 +36,7 @@ from ait42nb.display import (
     tag,
     visible,
 )
+from ait42nb.samples import session
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror="alert(1)">',
@@ -388,3 +390,38 @@ def test_progress_leaves_one_line(tmp_path):
     assert "<progress" not in reading.outputs[0].data["text/html"]
     assert writing.outputs[0].data["text/plain"].startswith("Writing: stopped at 4 of 10 in ")
     assert run.stderr == ""
+
+
+class Recorded(Progress):
+    """Every step that told how far it is."""
+
+    all: ClassVar[list[Progress]] = []
+
+    def __init__(self, *of: object, **how: object) -> None:
+        super().__init__(*of, **how)
+        self.all.append(self)
+
+
+def test_every_long_step_tells_how_far_it_is(home, monkeypatch):
+    """Reading, checking, staging, verifying and merging count to their end; a run inside of another shows nothing."""
+    monkeypatch.setattr(pipeline, "Progress", Recorded)
+    Recorded.all.clear()
+    for task in ("first", "second"):
+        home.write("/w", [session(id="s", task=task), session(id="odd", task="x", more=1)])
+        run = pipeline.start(ait42_home=str(home.path), dry_run=False, backup=False)
+        for stage in pipeline.STAGES:
+            run.step(stage)
+        run.close()
+
+    told = {(one.label, one.unit): (one.done, one.total) for one in Recorded.all}
+    assert not run.failure
+    assert told.pop(("Reading", "bytes"))[0] == next((home.path / "sessions").iterdir()).stat().st_size
+    ((rows,),) = home.rows("select count(*) + sum(instance_count) + sum(message_count) from sessions")
+    assert told == {
+        ("Checking one by one", "records"): (1, None),
+        ("Staging", "rows"): (rows, rows),
+        ("Verifying", "rows"): (rows, rows),
+        ("Rehearsing the merge", "sessions"): (1, 1),
+        ("Merging", "sessions"): (1, 1),
+    }
+    assert run.watched and not pipeline.migrate(ait42_home=str(home.path)).watched
