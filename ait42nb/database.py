@@ -29,6 +29,9 @@ from ait42nb.home import give_to_owner
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 
+# What SQLite says of a disk without space, of one without space for the log's index, and of a file that may not grow.
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_WRITE"})
+
 
 def get_database_path(ait42_home: str | Path = "~/.ait42") -> Path:
     """The database of a home."""
@@ -60,9 +63,10 @@ def _translated(path: Path, where: str, error: sqlite3.Error) -> Ait42Error:
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         by = "; ".join(holders(path))
         problem = f"another program holds the lock ({by})" if by else "another program holds the lock"
-        return DatabaseLocked(where, problem, "Close the editor and run this again; nothing was written")
-    if code in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"):
-        return DiskFull(where, "the disk is full", "Free some space and run this again; nothing was written")
+        return DatabaseLocked(where, problem, "Close the editor and run this again; what was not complete was undone")
+    if code in _FULL:
+        problem = "the disk is full, or fails" if code == "SQLITE_IOERR_WRITE" else "the disk is full"
+        return DiskFull(where, problem, "Free some space and run this again; what was not complete was undone")
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return DatabaseRefused(where, f"it is damaged: {error}", "Restore a backup with rollback.ipynb")
     if code.startswith("SQLITE_CONSTRAINT"):
@@ -72,7 +76,7 @@ def _translated(path: Path, where: str, error: sqlite3.Error) -> Ait42Error:
     if code.startswith(("SQLITE_READONLY", "SQLITE_PERM")):
         remedy = "Look at its permissions, and close what open_readonly opened in this process"
         return DatabaseRefused(where, "it cannot be written", remedy)
-    return DatabaseRefused(where, str(error), "Look at it with validate.ipynb")
+    return DatabaseRefused(where, f"SQLite failed: {error}", "Look at it with validate.ipynb")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -21,7 +20,7 @@ from ait42nb.database import check_migrations, driver_errors, open_readonly
 from ait42nb.display import visible
 from ait42nb.engine import sql
 from ait42nb.errors import DatabaseLocked, DatabaseRefused, DiskFull, HomeError, SettingsError
-from ait42nb.home import Home, give_to_owner, sync_folder
+from ait42nb.home import NO_SPACE, Home, give_to_owner, sync_folder
 from ait42nb.mapping import workspace_hash
 
 _HASH = re.compile("[0-9a-f]{16}")
@@ -145,7 +144,7 @@ def _file_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_SPACE:
             raise DiskFull(folder, "the disk is full", "Free some space and run this again; nothing is left") from error
         problem = f"it cannot be used: {error.strerror}"
         raise HomeError(folder, problem, "Look at its permissions, or name another folder") from error

@@ -14,8 +14,8 @@ from ait42nb import engine as duck
 from ait42nb.backup import back_up
 from ait42nb.check import check_records
 from ait42nb.display import Progress
-from ait42nb.errors import Ait42Error, HomeError, MigrationFailed
-from ait42nb.home import Home, new_run_id, now
+from ait42nb.errors import Ait42Error, DiskFull, HomeError, MigrationFailed
+from ait42nb.home import NO_SPACE, Home, new_run_id, now
 from ait42nb.inventory import take_inventory
 from ait42nb.mapping import map_workspaces
 from ait42nb.publish import publish_database, rehearse_merge
@@ -79,9 +79,7 @@ class Run:
             self.failure = error
             return None
         except OSError as error:
-            self.failure = HomeError(
-                error.filename or self.home.path, _plain(error), "Nothing was published; run again"
-            )
+            self.failure = _translated(error, self.home)
             self.failure.__cause__ = error
             return None
         finally:
@@ -162,5 +160,8 @@ def conclude(run: Run) -> None:
         raise MigrationFailed(*error_words(run.failure, run.settings.redact, run.home.path)) from run.failure
 
 
-def _plain(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def _translated(error: OSError, home: Home) -> Ait42Error:
+    where, problem = error.filename or home.path, (error.strerror or type(error).__name__).lower()
+    if error.errno in NO_SPACE:
+        return DiskFull(where, problem, "Free some space (df -h shows where) and run again; nothing was published")
+    return HomeError(where, problem, "Nothing was published; run again")

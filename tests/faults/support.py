@@ -1,6 +1,6 @@
 """What the faults share: runs in processes of their own, what must be true of a home whatever happened, and the tally.
 
-`FAULTS` says how many kills are spread over a run: a number, or `full`.
+`FAULTS=full` tries several times as many.
 """
 
 from __future__ import annotations
@@ -9,22 +9,26 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
-import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import oracle
 import pytest
+from conftest import Home
 
-from ait42nb import database, samples
+from ait42nb import database, pipeline, samples
 from ait42nb.errors import Ait42Error
+from ait42nb.home import WORK_PREFIX
 
 FULL = os.environ.get("FAULTS") == "full"
-KILLS = 200 if FULL else int(os.environ.get("FAULTS", "24"))
+PATIENCE = 120
 
 # It imports the kit once, and has no threads: what it forks begins within milliseconds.
 _processes = multiprocessing.get_context("forkserver")
@@ -32,21 +36,19 @@ _processes.set_forkserver_preload(["ait42nb.pipeline", "ait42nb.samples"])
 
 # The tally
 
-_tally = {"tried": 0, "survived": 0}
+_tried: Counter[str] = Counter()
+_survived: Counter[str] = Counter()
 _counting = threading.Lock()
 
 
-def _count(what: str) -> None:
-    with _counting:
-        _tally[what] += 1
-
-
 @contextmanager
-def fault() -> Iterator[None]:
+def fault(kind: str) -> Iterator[None]:
     """One fault: survived, if what must be true of it is."""
-    _count("tried")
+    with _counting:
+        _tried[kind] += 1
     yield
-    _count("survived")
+    with _counting:
+        _survived[kind] += 1
 
 
 # What else a module wants to be told at the end: called, it gives a line.
@@ -54,7 +56,10 @@ told: list[Callable[[], str]] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    terminalreporter.write_line(f"faults: {_tally['tried']:,} tried, {_tally['survived']:,} survived")
+    rows = [*_tried.items(), ("together", _tried.total())]
+    counts = [*(_survived[kind] for kind in _tried), _survived.total()]
+    for (kind, tried), count in zip(rows, counts, strict=True):
+        terminalreporter.write_line(f"faults, {kind + ':':<22}{tried:>6,} tried, {count:>6,} survived")
     for line in told:
         terminalreporter.write_line(line())
 
@@ -62,13 +67,44 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # Processes
 
 
-def start(target, *arguments: object) -> tuple[BaseProcess, multiprocessing.connection.Connection]:
-    """A process that has imported the kit and now does something, and the pipe that it tells of it."""
+def start(target: Callable, *arguments: object) -> tuple[BaseProcess, Connection]:
+    """A process that has imported the kit and now calls `target(pipe, …)`, and the other end of that pipe."""
     here, there = _processes.Pipe()
-    process = _processes.Process(target=target, args=(*arguments[:1], there, *arguments[1:]), daemon=True)
+    process = _processes.Process(target=target, args=(there, *arguments), daemon=True)
     process.start()
     there.close()
     return process, here
+
+
+@contextmanager
+def beside(target: Callable, *arguments: object) -> Iterator[Connection]:
+    """Another program that has begun, and is killed at the end. It says 'ready' itself."""
+    process, pipe = start(target, *arguments)
+    try:
+        require(pipe, "ready")
+        yield pipe
+    finally:
+        process.kill()
+        process.join()
+        pipe.close()
+
+
+def require(pipe: Connection, word: str) -> None:
+    assert pipe.poll(PATIENCE), f"nobody said {word}"
+    assert pipe.recv() == word
+
+
+def migrate_with(home: Path, meddle: Mapping[str, Callable[[pipeline.Run], object]], **more: object) -> pipeline.Run:
+    """A run in which somebody meddles before the stages that are named."""
+    run = pipeline.start(**{"ait42_home": str(home), "dry_run": False, "redact": False, "backup": False} | more)
+    try:
+        for stage in pipeline.STAGES:
+            if stage.__name__ in meddle and not run.failure:
+                meddle[stage.__name__](run)
+            run.step(stage)
+    finally:
+        run.close()
+    return run
 
 
 # Homes
@@ -88,6 +124,17 @@ def records(prefix: str, sessions: int, messages: int = 3, **overrides: object) 
         )
         for n in range(sessions)
     ]
+
+
+def fill(home: Home, kind: str) -> None:
+    """A home before its first run, or one whose files have changed since: a merge."""
+    for workspace in ("/src/app", "/src/docs"):
+        home.write(workspace, [*records(workspace, 4), {"id": f"broken{workspace}"}])
+    if kind == "merge":
+        home.migrate()
+        home.write("/src/app", [*records("/src/app", 4, messages=6), *records("new", 3)])
+        home.write("/src/docs", records("/src/docs", 4, status="failed", updatedAt="2026-01-01T00:00:00Z"))
+        home.write("/src/web", [*records("web", 2), {"id": "broken"}])
 
 
 @dataclass(frozen=True)
@@ -124,7 +171,7 @@ def content(live: Path) -> Content | None:
     if not live.exists():
         assert not database.side_files(live), "a log without its database"
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=live.parents[2]) as folder:
         for file in (live, *database.side_files(live)):
             if not file.name.endswith("-shm"):
                 shutil.copy(file, folder)
@@ -133,31 +180,64 @@ def content(live: Path) -> Content | None:
             assert health.integrity_ok, health.details
             connection.row_factory = sqlite3.Row
             return {
-                table: [tuple(row[c] for c in row.keys() if c not in _OF_THE_RUN) for row in connection.execute(query)]  # noqa: SIM118
+                table: [tuple(row[c] for c in row.keys() if c not in _OF_THE_RUN) for row in connection.execute(query)]  # noqa: SIM118  # a Row is no mapping
                 for table, query in _TABLES.items()
             }
 
 
-def require_tidy(home: Path, *, killed: bool = False) -> None:
-    """Nothing lies in the home that does not belong there; after a kill, the run's folder and SQLite's files may."""
+# What must be true
+
+
+@contextmanager
+def survived(kind: str, home: Home, *, log: bool = False) -> Iterator[None]:
+    """One fault, from its beginning to the next run.
+
+    log: SQLite may have had to leave its log beside the database
+
+    Afterwards the sources are byte for byte as before, the database as before or complete, and nothing lies about; the
+    next run succeeds, and the oracle agrees with what it leaves.
+    """
+    with fault(kind):
+        sources, before = Sources.of(home.path), content(home.database)
+        yield
+        assert Sources.of(home.path) == sources
+        require_tidy(home.path, log=log)
+        found = content(home.database)
+        migrate_again(home)
+        assert found in (before, content(home.database))
+        assert Sources.of(home.path) == sources
+        require_tidy(home.path)
+
+
+def migrate_again(home: Home) -> None:
+    """The next run: nothing stops it, and the database has everything."""
+    run = home.run()
+    assert run.failure is None, run.failure
+    require_complete(home.path)
+
+
+def require_complete(home: Path) -> None:
+    """The oracle agrees: it tells of a first migration, from which a merge of JSON alone differs in the books only."""
+    differences = oracle.differences(home, home / "sessions.db")
+    assert not [line for line in differences if " balance: " not in line]
+
+
+def require_tidy(home: Path, *, killed: bool = False, log: bool = False) -> None:
+    """Nothing lies in the home that does not belong there; after a kill, the run's folder and SQLite's log may."""
     names = {path.name for path in home.iterdir()}
     names -= {"sessions", "sessions.db", "workspace_mapping.json"}
     names = {name for name in names if not name.startswith("sessions_backup_")}
     if killed:
-        names = {n for n in names if not n.startswith(".ait42nb-") and n not in ("sessions.db-wal", "sessions.db-shm")}
+        names = {name for name in names if not name.startswith(WORK_PREFIX)}
+    if killed or log:
+        names -= {"sessions.db-wal", "sessions.db-shm"}
     assert not names
 
 
 def require_sentence(error: Ait42Error | None, kind: type[Ait42Error], words: str = "") -> None:
     """It failed as it should: in one sentence of the one family, which says what to do."""
-    assert isinstance(error, kind), repr(error)
     assert type(error) is kind, repr(error)
     assert words in str(error), str(error)
     assert error.where and error.problem and error.remedy
-    assert "Traceback" not in str(error)
-
-
-@pytest.fixture(scope="module")
-def make_home():
-    """The class of the fixture `home`, for a home that several tests begin with."""
-    return sys.modules["conftest"].Home
+    for library in ("Traceback", "Error:", "sqlite3", "duckdb.", "[Errno"):
+        assert library not in str(error), str(error)

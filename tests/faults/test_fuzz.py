@@ -91,7 +91,7 @@ def test_damaged_files(home: Home, corpus: list[bytes], tmp_path: Path, number: 
         else:
             home.put(f"{workspace_hash(f'/home/aki/{place}')}.{place}.json", content)
 
-    with fault(), patience(PATIENCE):
+    with fault("damaged files"), patience(PATIENCE):
         run = home.run(redact=random.random() < 0.5)
 
         assert run.failure is None

@@ -10,19 +10,34 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 import victim
-from support import FULL, KILLS, Content, Sources, content, fault, records, require_tidy, start
+from conftest import Home
+from support import (
+    FULL,
+    PATIENCE,
+    Content,
+    Sources,
+    content,
+    fault,
+    fill,
+    require,
+    require_complete,
+    require_tidy,
+    start,
+)
 
 pytest_plugins = ["support"]
 
-PLACES = 150 if FULL else KILLS
+# Of each scene.
+MOMENTS = 60 if FULL else 20
+PLACES = 150 if FULL else 45
 NOTEBOOKS = 20 if FULL else 3
-PATIENCE = 120
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "migrate.ipynb"
 
 
@@ -41,19 +56,20 @@ class Scene:
         return shutil.copytree(self.home, folder / "home")
 
 
-def run(home: Path, kill_at: int | None = None, slices: bool = False, after: float | None = None) -> list[str] | None:
+def run(home: Path, kill_at: str | None = None, slices: bool = False, after: float | None = None) -> list[str] | None:
     """Migrate in a process of its own. Returns: the places that it passed in publishing; None where it was killed."""
     process, pipe = start(victim.migrate, str(home), kill_at, slices)
     try:
-        assert pipe.poll(PATIENCE) and pipe.recv() == "begun"
-        if after is not None:
-            time.sleep(after)
+        require(pipe, "ready")
+        if after is not None and not pipe.poll(after):
             process.kill()
-        process.join(PATIENCE)
-        if process.exitcode == -signal.SIGKILL:
+        try:
+            assert pipe.poll(PATIENCE), "the run hangs"
+            failure, places = pipe.recv()
+        except EOFError:
+            process.join(PATIENCE)
+            assert process.exitcode == -signal.SIGKILL
             return None
-        assert process.exitcode == 0
-        failure, places = pipe.recv()
         assert not failure
         return places
     finally:
@@ -63,56 +79,27 @@ def run(home: Path, kill_at: int | None = None, slices: bool = False, after: flo
 
 
 def scene(home: Path, folder: Path, *, slices: bool = False) -> Scene:
-    """Measure the run from which nobody takes anything away."""
+    """Measure the run from which nobody takes anything away; the oracle agrees with what it leaves."""
     reference = shutil.copytree(home, folder / "reference")
     began = time.perf_counter()
-    run(reference, slices=slices)
+    places = run(reference, slices=slices)
     seconds = time.perf_counter() - began
-    again = shutil.copytree(home, folder / "again")
-    places = run(again, slices=slices)
-    assert content(again / "sessions.db") == content(reference / "sessions.db")
+    require_complete(reference)
     return Scene(home, content(home / "sessions.db"), content(reference / "sessions.db"), seconds, places, slices)
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, make_home) -> Scene:
-    """A first migration."""
-    folder = tmp_path_factory.mktemp("first")
-    home = make_home(folder / "home")
-    for workspace in ("/src/app", "/src/docs"):
-        home.write(workspace, [*records(workspace, 4), {"id": "broken"}])
-    made = scene(home.path, folder)
-    home.migrate()  # the oracle agrees with what is compared with from here on
-    assert content(home.database) == made.after
-    home.forget()
-    return made
+@pytest.fixture(scope="module", params=["first", "merge", "slices"])
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A first migration, a merge, and the same merge with a slice for each session."""
+    folder = tmp_path_factory.mktemp(request.param)
+    home = Home(folder / "home")
+    fill(home, "first" if request.param == "first" else "merge")
+    return scene(home.path, folder, slices=request.param == "slices")
 
 
-@pytest.fixture(scope="module")
-def merge(tmp_path_factory: pytest.TempPathFactory, make_home) -> Scene:
-    """A merge: of a grown chat, a changed session, new ones and a new workspace, into what is there."""
-    folder = tmp_path_factory.mktemp("merge")
-    home = make_home(folder / "home")
-    home.write("/src/app", records("app", 4))
-    home.write("/src/docs", records("docs", 2))
-    home.migrate()
-    home.write("/src/app", [*records("app", 4, messages=6), *records("new", 3)])
-    home.write("/src/docs", records("docs", 2, status="failed", updatedAt="2026-01-01T00:00:00Z"))
-    home.write("/src/web", [*records("web", 2), {"id": "broken"}])
-    return scene(home.path, folder)
-
-
-@pytest.fixture(scope="module")
-def slices(merge: Scene, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """The same merge, a session a slice."""
-    made = scene(merge.home, tmp_path_factory.mktemp("slices"), slices=True)
-    assert made.after == merge.after
-    return made
-
-
-def survive(scene: Scene, folder: Path, **kill: float) -> bool:
+def survive(scene: Scene, folder: Path, **kill: object) -> bool:
     """Kill one run, look, and run again. Returns: whether the run was killed before it had ended."""
-    with fault():
+    with fault("killed"):
         home = scene.copy(folder)
         sources = Sources.of(home)
         killed = run(home, slices=scene.slices, **kill) is None
@@ -148,58 +135,65 @@ def by_session(whole: Content) -> dict[str, list[tuple]]:
     return found
 
 
-def kill_all(scene: Scene, folder: Path, kills: list[dict[str, float]]) -> int:
+def kill_all(scene: Scene, folder: Path, kills: list[dict[str, object]]) -> int:
     """Two at a time, each in a home of its own. Returns: how many runs were killed before they had ended."""
     folders = (folder / str(number) for number in itertools.count())
     with ThreadPoolExecutor(2) as pool:
         return sum(pool.map(lambda kill, where: survive(scene, where, **kill), kills, folders))
 
 
-@pytest.mark.parametrize("name", ["first", "merge", "slices"])
-def test_killed_at_any_time(name: str, request: pytest.FixtureRequest, tmp_path: Path):
+def test_killed_at_any_time(found: Scene, tmp_path: Path):
     """At moments spread evenly over the whole run, a little shaken."""
-    scene = request.getfixturevalue(name)
-    shaken = random.Random(name)
-    moments = [scene.seconds * (n + shaken.random()) / KILLS for n in range(KILLS)]
-    killed = kill_all(scene, tmp_path, [{"after": moment} for moment in moments])
-    assert killed >= KILLS / 2, "the runs ended before they were killed"
-
-
-@pytest.mark.parametrize("name", ["first", "merge", "slices"])
-def test_killed_in_publishing(name: str, request: pytest.FixtureRequest, tmp_path: Path):
-    """Before and after each rename, each COMMIT, each statement: at every place in the code that the run passes."""
-    scene = request.getfixturevalue(name)
-    chosen = spread(scene.places, PLACES)
-    killed = kill_all(scene, tmp_path, [{"kill_at": place} for place in chosen])
-    assert killed >= len(chosen) * 0.9, "the runs took other ways"
-    told = {scene.places[place].split(":")[0] for place in chosen}
-    assert "database.transaction" in told
-    if name == "first":
-        assert {"home.rename_without_overwriting", "home.sync_folder", "publish._make_durable"} <= told
-
-
-def spread(places: list[str], number: int) -> list[int]:
-    """The decisive places, then others evenly: the first of its kind each."""
-    first_of_its_kind = {place: n for n, place in reversed([*enumerate(places)])}
-    decisive = [
-        n
-        for place, n in first_of_its_kind.items()
-        if place.split(":")[0] in ("database.transaction", "home.rename_without_overwriting", "home.sync_folder")
-    ]
-    others = sorted(set(first_of_its_kind.values()) - set(decisive))
-    room = max(0, number - len(decisive))
-    return sorted({*decisive, *(others[int(n * len(others) / room)] for n in range(room if others else 0))})
-
-
-def test_killed_in_the_notebook(first: Scene, tmp_path: Path):
-    """Papermill, its kernel and all, at moments spread over the run; the first of them is left to end."""
     shaken = random.Random(1)
+    moments = [found.seconds * (n + shaken.random()) / MOMENTS for n in range(MOMENTS)]
+    killed = kill_all(found, tmp_path, [{"after": moment} for moment in moments])
+    assert killed >= MOMENTS / 2, "the runs ended before they were killed"
+
+
+def test_killed_in_publishing(found: Scene, tmp_path: Path):
+    """Before and after each rename, each COMMIT, each statement: at every place in the code that the run passes."""
+    chosen = spread(found.places, PLACES)
+    killed = kill_all(found, tmp_path, [{"kill_at": place} for place in chosen])
+    assert killed == len(chosen), "the runs took other ways"
+    told = {function(place) for place in chosen}
+    assert DECISIVE & {function(place) for place in found.places} <= told
+    assert "database.transaction" in told
+    if found.before is None:
+        assert {"home.rename_without_overwriting", "publish._make_durable"} <= told
+
+
+def function(place: str) -> str:
+    return place.partition(":")[0]
+
+
+DECISIVE = {"database.transaction", "home.rename_without_overwriting", "home._renameat2", "home.sync_folder"}
+
+
+def spread(places: list[str], number: int) -> list[str]:
+    """Half of them evenly from the decisive places, the others evenly from the rest."""
+    decisive = [place for place in places if function(place) in DECISIVE]
+    rest = [place for place in places if function(place) not in DECISIVE]
+    half = min(number // 2, len(decisive))
+    return evenly(decisive, half) + evenly(rest, number - half)
+
+
+def evenly(places: list[str], number: int) -> list[str]:
+    number = min(number, len(places))
+    return [places[n * len(places) // number] for n in range(number)]
+
+
+def test_killed_in_the_notebook(tmp_path: Path):
+    """Papermill, its kernel and all, at moments spread over the run; the first of them is left to end."""
+    home = Home(tmp_path / "home")
+    fill(home, "merge")
+    merge = scene(home.path, tmp_path)
     began = time.perf_counter()
-    assert not papermill(first, tmp_path / "whole", None)
+    assert not papermill(merge, tmp_path / "whole", None)
     seconds = time.perf_counter() - began
+    shaken = random.Random(1)
     moments = [seconds * (n + shaken.random()) / NOTEBOOKS for n in range(NOTEBOOKS)]
     with ThreadPoolExecutor(2) as pool:
-        killed = sum(pool.map(lambda n: papermill(first, tmp_path / str(n), moments[n]), range(NOTEBOOKS)))
+        killed = sum(pool.map(lambda n: papermill(merge, tmp_path / str(n), moments[n]), range(NOTEBOOKS)))
     assert killed
 
 
@@ -210,10 +204,8 @@ def papermill(scene: Scene, folder: Path, after: float | None) -> bool:
     command = [sys.executable, "-m", "papermill", NOTEBOOK, folder / "out.ipynb", "--no-progress-bar"]
     command += ["-p", "ait42_home", home, "-p", "dry_run", "false", "-p", "redact", "false"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(PATIENCE if after is None else after)
-    except subprocess.TimeoutExpired:
-        pass
     killed = process.poll() is None
     for one in [*psutil.Process(process.pid).children(recursive=True)] if killed else []:
         one.kill()
@@ -223,7 +215,7 @@ def papermill(scene: Scene, folder: Path, after: float | None) -> bool:
     if after is None:
         assert not killed and content(home / "sessions.db") == scene.after
         return False
-    with fault():
+    with fault("killed, in papermill"):
         assert Sources.of(home) == sources
         require_tidy(home, killed=True)
         require_whole(scene, content(home / "sessions.db"))

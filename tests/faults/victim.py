@@ -20,27 +20,32 @@ KIT = str(Path(ait42nb.__file__).parent)
 LAST_STAGES = (pipeline.back_up, pipeline.publish_database)
 
 
-def migrate(home: str, pipe: Connection, kill_at: int | None, slices: bool) -> None:
-    """Migrate a home, and tell the pipe when it begins, then what came of it: the failure, and the places passed."""
+def migrate(pipe: Connection, home: str, kill_at: str | None, slices: bool) -> None:
+    """Migrate a home; tell the pipe when it begins, then what came of it: the failure, and the places passed."""
     if slices:
         publish.SLICE_SECONDS = publish.PAUSE = 0.0
-    pipe.send("begun")
     places = Places(kill_at)
+    pipe.send("ready")
     run = pipeline.start(ait42_home=home, dry_run=False, redact=False)
     for stage in pipeline.STAGES:
         sys.setprofile(places if stage in LAST_STAGES else None)
         run.step(stage)
         sys.setprofile(None)
     run.close()
-    pipe.send((str(run.failure or ""), places.passed))
+    pipe.send((str(run.failure or ""), list(places.passed)))
 
 
 class Places:
-    """A profile function that counts the kit's calls and returns, and ends the process at one of them."""
+    """A profile function that notes the kit's calls and returns, and ends the process at one of them.
 
-    def __init__(self, kill_at: int | None) -> None:
+    The same call is another place when it is made again: `publish._merge:141 c_call execute 2`; beyond the third time
+    it is not told apart.
+    """
+
+    def __init__(self, kill_at: str | None) -> None:
         self.kill_at = kill_at
-        self.passed: list[str] = []
+        self.times: dict[tuple, int] = {}
+        self.passed: dict[str, None] = {}
         self.ours: dict[CodeType, bool] = {}
 
     def __call__(self, frame, event: str, function: object) -> None:
@@ -48,9 +53,13 @@ class Places:
         ours = self.ours.get(code)
         if ours is None:
             ours = self.ours[code] = code.co_filename.startswith(KIT)
-        if not ours or event not in ("c_call", "c_return", "call", "return"):
+        if not ours or event == "c_exception":
             return
-        name = getattr(function, "__name__", "") if event.startswith("c_") else ""
-        self.passed.append(f"{Path(code.co_filename).stem}.{code.co_name}:{frame.f_lineno} {event} {name}".rstrip())
-        if len(self.passed) - 1 == self.kill_at:
+        key = (code, frame.f_lineno, event, getattr(function, "__name__", "") if event.startswith("c_") else "")
+        times = self.times[key] = self.times.get(key, 0) + 1
+        if times > 3:
+            return
+        place = f"{Path(code.co_filename).stem}.{code.co_name}:{frame.f_lineno} {event} {key[3]} {times}"
+        self.passed[place] = None
+        if place == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
