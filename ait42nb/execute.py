@@ -113,6 +113,7 @@ def _shell() -> _Shell:
         with tempfile.TemporaryDirectory() as profile:  # nothing is read from or left in anybody's own
             _Shell.instance(
                 config=Config({"HistoryManager": {"enabled": False}}),
+                ipython_dir=profile,
                 profile_dir=ProfileDir(location=profile),
                 user_module=ModuleType("__notebook__"),
                 display_pub_class=_Published,

@@ -18,13 +18,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ait42nb import __version__, pipeline, report
+from ait42nb import __version__, pipeline, report, samples
 from ait42nb import engine as duck
 from ait42nb.display import Badge, Code, Notice, Progress, Shown, Stack, Table, counted
-from ait42nb.errors import Ait42Error, FleetFailed, SettingsError
+from ait42nb.errors import Ait42Error, FleetFailed, HomeError, SettingsError
 from ait42nb.home import Home, as_owner, refuse_links, write_atomically
 from ait42nb.mapping import digest
 from ait42nb.pictures import ENDS, Span, flow_picture, lanes_picture
@@ -202,7 +203,8 @@ def migrate_home(job: Job) -> Executed:
             job.home.encode()
             if os.geteuid() == 0 and home.exists():
                 refuse_links(home)
-            with as_owner(home) if home.exists() else nullcontext():
+                _make_ready(home, job.notebook)
+            with as_owner(home, Path(duck.duckdb.__file__)) if home.exists() else nullcontext():
                 size = sum(path.lstat().st_size for path in (home / "sessions").glob("*.json"))
                 worker.log_event(job.topic, {"key": job.key, "worker": worker.address, "bytes": size})
                 notebook, variables = execute(job.notebook, job.parameters | {"ait42_home": job.home})
@@ -213,6 +215,28 @@ def migrate_home(job: Job) -> Executed:
             return Executed(error=f"The home cannot be used ({type(error).__name__}). Look at it by itself.")
         finally:
             pipeline.close_former(variables)
+
+
+def _make_ready(home: Path, notebook: str) -> None:
+    """Where a home's owner cannot read Python itself, such as root's own, import all beforehand that a run may need."""
+    try:
+        with as_owner(home, Path(os.__file__)):
+            return
+    except HomeError:
+        _import_all(notebook)
+
+
+@cache
+def _import_all(notebook: str) -> None:
+    """Run the notebook over a made-up home: migrate it, merge into it, and fail."""
+    from ait42nb.execute import execute
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")
+        samples.write_mapping(samples.write_home(home, sessions=20, files=3, messages_per_session=3, broken=True))
+        for path in (home, home, home / "gone"):
+            parameters = {"ait42_home": str(path), "dry_run": False, "reread": True}
+            pipeline.close_former(execute(notebook, parameters)[1])
 
 
 # All homes, from here -------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
 import shutil
@@ -31,6 +32,11 @@ def new_run_id() -> str:
 def now() -> str:
     """The time as the kit writes it: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def digest(path: str) -> str:
+    """The name under which a workspace's sessions lie: 16 hex digits of SHA-256 over its normalised path."""
+    return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Home:
@@ -133,12 +139,12 @@ def give_to_owner(path: Path, home: Path) -> None:
 
 
 @contextmanager
-def as_owner(home: Path) -> Iterator[None]:
+def as_owner(home: Path, needed: Path) -> Iterator[None]:
     """As root on Linux: this thread, and those that it starts, reach only the files that the home's owner may reach.
 
     So says the kernel, whatever links the owner lays meanwhile. Anywhere else, and in root's own home, nothing changes.
 
-    Raises: HomeError, when the owner may not read the kit itself
+    Raises: HomeError, when that leaves out a file that is needed
     """
     owner = home.stat()
     if sys.platform != "linux" or os.geteuid() != 0 or owner.st_uid == 0:
@@ -150,12 +156,12 @@ def as_owner(home: Path) -> Iterator[None]:
     system.setfsuid(owner.st_uid)
     try:
         try:
-            Path(__file__).open("rb").close()
+            needed.open("rb").close()
         except PermissionError as error:
             raise HomeError(
-                Path(__file__).parent,
-                f"the kit may not be read by user {owner.st_uid}, whose home this is",
-                "Install it where everybody may read it, such as in /opt",
+                needed.parent,
+                f"may not be read by user {owner.st_uid}, whose home this is",
+                "Install the kit where everybody may read it, such as in /opt",
             ) from error
         yield
     finally:
