@@ -22,6 +22,7 @@ from ait42nb.engine import sql
 from ait42nb.errors import SourceError
 from ait42nb.home import Home, write_atomically
 from ait42nb.inventory import File, Inventory
+from ait42nb.redact import file_hash
 from ait42nb.stored import Stored
 
 if TYPE_CHECKING:
@@ -180,10 +181,11 @@ def map_workspaces(run: Run) -> Mapped:
             found |= _prove(missing, candidates, origin)
     mapped = Mapped(tuple(_workspace(h, found.get(h), given.get(h)) for h in hashes))
     if run.settings.on_unmapped == "fail" and mapped.unmapped:
+        unknown = (file_hash(w.workspace_hash, run.settings.redact) for w in mapped.unmapped)
         raise SourceError(
             run.home.mapping,
-            "no workspace path is known for " + ", ".join(w.workspace_hash for w in mapped.unmapped),
-            'Add {"hash": "/path/of/the/workspace"} for each, or run with on_unmapped = "hold"',
+            f"no workspace path is known for {', '.join(unknown)}",
+            'Add each with the path of its workspace, or run with on_unmapped = "hold"',
         )
     return mapped
 
