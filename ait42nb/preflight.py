@@ -205,7 +205,7 @@ def _workspaces(run: Run, found: Found) -> Iterator[Step]:
         return
     missing = len(hashes) - len(find_at_once(run, hashes, found.files))
     if not missing:
-        yield Step("good", f"The workspaces of all {counted(len(hashes), 'file')} are known")
+        yield Step("good", "The workspace of every file is known")
         return
     looked = "the whole files and search_roots" if run.settings.search_roots else "the whole files"
     fails = run.settings.on_unmapped == "fail"

@@ -160,7 +160,7 @@ def workspaces(run: Run) -> Shown:
     ]
     columns = ["file", *([] if redact else ["workspace"]), "its path", "exists here", "state"]
     missing = sum(w.state == "mapped" and not w.exists_here for w in mapped.workspaces)
-    words = f"{missing:,} of them do not exist on this machine; what is migrated is the path that the hash proves."
+    words = f"Not on this machine: {missing:,} of {len(rows):,}. What is migrated is the path that the hash proves."
     return Stack(
         Table(rows, columns, caption=counted(len(rows), "workspace"), limit=200, empty="No file was read."),
         words if missing else None,
@@ -185,7 +185,7 @@ def _unmapped(run: Run) -> Shown:
     return Notice(
         "warning",
         f"{len(mapped.unmapped):,} of {counted(len(mapped.workspaces), 'workspace')} are not known",
-        f'Their sessions are held back. Say which folders they are in {where}, as {{"hash": "/path"}}, and run again.',
+        f'Their sessions are held back. Name the folder of each in {where}, as {{"hash": "/path"}}, and run again.',
     )
 
 
@@ -230,7 +230,7 @@ def effect(run: Run) -> Shown:
 
 def _warnings(warnings: dict[str, int]) -> Shown | None:
     rows = [{"warning": Code(warning), "times": n, "what": WARNINGS[warning]} for warning, n in warnings.items() if n]
-    return Table(rows, ["warning", "times", "what"], caption="Taken in spite of") if rows else None
+    return Table(rows, ["warning", "times", "what"], caption="Taken, with a warning") if rows else None
 
 
 def history(run: Run) -> Shown:

@@ -58,9 +58,7 @@ def ask_for_workspaces(run: Run) -> None:
     if mapped is None:
         display(skipped(run))
     elif not mapped.unmapped:
-        display(
-            Notice("good", f"All {counted(len(mapped.workspaces), 'workspace')} were found: there is nothing to type")
-        )
+        display(Notice("good", "Every workspace was found: there is nothing to type"))
     else:
         glimpses = {w: _glimpse(run, w) for w in mapped.unmapped}
         asked = {w: seen for w, seen in glimpses.items() if seen.sessions}

@@ -36,3 +36,4 @@ from (
     select reason from notes semi join accepted using (file_no, ordinal)
 )
 group by reason
+order by reason
