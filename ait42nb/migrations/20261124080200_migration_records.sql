@@ -6,7 +6,7 @@
 
 create table migration_runs (
   run_id      TEXT PRIMARY KEY NOT NULL,  -- sorts by time
-  kind        TEXT NOT NULL,              -- migrate, rollback, retention, drill
+  kind        TEXT NOT NULL,              -- migrate, adoption, rollback, retention, drill
   started_at  TEXT NOT NULL,              -- RFC 3339, UTC
   finished_at TEXT,                       -- NULL: the run was cut off
   kit_version TEXT NOT NULL,              -- of ait42nb
@@ -60,9 +60,9 @@ create index migration_rejects_by_source on migration_rejects (source_path);
 
 -- What a stored record's columns cannot say, as it was written.
 create table migration_residue (
-  entity     TEXT NOT NULL,  -- session, instance, message
+  entity     TEXT NOT NULL,  -- session, instance, message, order
   session_id TEXT NOT NULL,  -- sessions.id
-  key        TEXT NOT NULL,  -- '' for the session, else the instance_id or the message's id as stored
+  key        TEXT NOT NULL,  -- '' the session; else instance_id, stored message id, or the list's name
   document   TEXT NOT NULL,  -- JSON object; unknown keys and their values in raw text
   PRIMARY KEY (entity, session_id, key)
 );
