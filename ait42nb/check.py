@@ -54,7 +54,7 @@ IDENTITY = {"instance": "instanceId", "message": "id"}
 # The largest integers that the editor may write, and that its reader (Rust's i32 and i64) can hold.
 _WRITTEN, _READ = 2**32 - 1, 2**31 - 1
 _WRITTEN_LONG, _READ_LONG = 2**64 - 1, 2**63 - 1
-_INTEGERS = {
+INTEGERS = {
     "session": (
         "timeoutSeconds",
         "winnerId",
@@ -177,6 +177,9 @@ class Lines:
         self.size += length
         self._longest = max(self._longest, length)
 
+    def close(self) -> None:
+        self._file.close()
+
     def load(self, engine: duck.Engine, name: str = "", table: str = "") -> None:
         """Make the table of `sql/{name}.sql`, by default the one in `check` that is named like this file."""
         self._file.close()
@@ -271,7 +274,7 @@ def _set_aside(
     entity: str, position: int, known: dict[str, str], unknown: list[tuple[str, str]], result: Straightened
 ) -> None:
     """Take out of `known` what the editor's reader cannot hold, and note it with the unknown members."""
-    for key in _INTEGERS[entity]:
+    for key in INTEGERS[entity]:
         written, read = (_WRITTEN_LONG, _READ_LONG) if key == "totalDuration" else (_WRITTEN, _READ)
         value = known.get(key, "")
         if _DIGITS.fullmatch(value) and len(value) < 21 and read < int(value) <= written:

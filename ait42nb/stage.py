@@ -128,7 +128,7 @@ def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
     """Everything that is not in the main tables, whole."""
     duck.make(run.engine, "stage/rejects", rules=list(RULES), codes=list(WORDS), words=list(WORDS.values()))
     insert = duck.sql("stage/insert_reject")
-    for row in _rejected_files(run):
+    for row in rejected_files(run):
         connection.execute(insert, row | {"run_id": run.run_id})
     found = run.engine.table("rejects")
     rejects = {row[:2]: dict(zip(found.columns[2:], row[2:], strict=True)) for row in found.fetchall()}
@@ -137,7 +137,7 @@ def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
         connection.execute(insert, row | {"run_id": run.run_id})
 
 
-def _rejected_files(run: Run) -> Iterator[dict[str, object]]:
+def rejected_files(run: Run) -> Iterator[dict[str, object]]:
     """One row a file that cannot be read, is no array of sessions, or may not go in; with every reason for it."""
     mapped, readings = run.get(Mapped), run.get(Documents).readings
     for file in run.get(Inventory).files:

@@ -17,6 +17,7 @@ from ait42nb import engine as duck
 from ait42nb.check import IDENTITY, KEYS, LISTS, Lines, lines_of
 from ait42nb.database import ValidationReport
 from ait42nb.errors import VerificationFailed
+from ait42nb.kept import compare_kept, residue_of
 from ait42nb.read import Documents
 from ait42nb.reconcile import Balance, balance, require_balance
 from ait42nb.stage import Staged
@@ -41,7 +42,8 @@ class Difference(NamedTuple):
     found: object
 
     def __str__(self) -> str:
-        return f"{self.entity} {self.key or self.session_id} of session {self.session_id}: {self.column}"
+        of = f" of session {self.session_id}" if self.session_id else ""
+        return f"{self.entity} {self.key or self.session_id}{of}: {self.column}"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
     """
     engine, staged = run.engine, run.get(Staged)
     duck.run(engine, "verify/expected")
+    engine.execute("create or replace table beyond (session_id varchar, key varchar, document varchar)")
     duck.make(engine, "verify/bulk")
     with run.progress("Verifying", staged.sessions + staged.instances + staged.messages, "rows") as progress:
         for _ in _sources(run):
@@ -97,6 +100,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
             duck.make(engine, "verify/stored")
             suspects = duck.make(engine, "verify/suspects")
             found = list(_differences(run)) if suspects else []
+        found += [Difference(*each) for each in compare_kept(run)]
     rows = dict(engine.execute("select entity, count(*) from expected group by entity").fetchall())
     return found, sum(_VALUES[entity] * rows.get(entity, 0) for entity in _VALUES)
 
@@ -108,17 +112,19 @@ def _sources(run: Run) -> Iterator[None]:
         duck.make(run.engine, "read/places", **batch._asdict())
         for table in _TABLES:
             duck.make(run.engine, f"verify/source_{table}")
+        duck.append(run.engine, "beyond", "verify/beyond")
         yield
-    for table, lines in _odd_records(run):
-        lines.load(run.engine, f"verify/odd_{table}", f"source_{table}")
+    written = _odd_records(run)
+    for table in _TABLES:
+        written[table].load(run.engine, f"verify/odd_{table}", f"source_{table}")
     yield
 
 
-def _odd_records(run: Run) -> list[tuple[str, Lines]]:
-    """The accepted records that were looked at one by one, read by plain `json`."""
+def _odd_records(run: Run) -> dict[str, Lines]:
+    """The accepted records that were looked at one by one, read by plain `json`, and what the columns cannot say."""
     folder = run.work / "verify"
     folder.mkdir(mode=0o700, exist_ok=True)
-    written = {table: Lines(folder / f"{table}.ndjson") for table in _TABLES}
+    written = {table: Lines(folder / f"{table}.ndjson") for table in (*_TABLES, "residue")}
     paths = dict(run.engine.execute("select file_no, workspace_path from workspaces").fetchall())
     accepted = {
         (file_no, ordinal): session_id for file_no, ordinal, session_id, _ in run.engine.table("accepted").fetchall()
@@ -131,8 +137,10 @@ def _odd_records(run: Run) -> list[tuple[str, Lines]]:
         place = (line["file_no"], line["ordinal"])
         if place not in accepted:
             continue
-        record, instances, messages = _plainly(line["document"])
+        record, lists, orders = _plainly(line["document"])
+        instances, messages = lists["instances"], lists["chatHistory"]
         numbers = {instance["instanceId"] for instance in instances}
+        message_ids = [renamed.get((*place, position), message["id"]) for position, message in enumerate(messages)]
         written["sessions"].write(
             {
                 **_columns(record, "session"),
@@ -151,43 +159,52 @@ def _odd_records(run: Run) -> list[tuple[str, Lines]]:
             written["messages"].write(
                 {
                     **_columns(message, "message"),
-                    "id": renamed.get((*place, position), message["id"]),
+                    "id": message_ids[position],
                     "session_id": record["id"],
                     "position": position,
                     "instance_id": message.get("instanceId") if message.get("instanceId") in numbers else None,
                 }
             )
-    return list(written.items())
+        for row in residue_of(line["document"], record, lists, orders, message_ids):
+            written["residue"].write(row)
+    written["residue"].close()
+    return written
 
 
-def _plainly(text: str) -> tuple[dict, list[dict], list[dict]]:
-    """A record, its instances and its messages, without the repeats of what stands in a list already."""
+def _plainly(text: str) -> tuple[dict, dict[str, list[dict]], dict[str, list[int]]]:
+    """A record; its lists, without the repeats of what stands in one already; where it has any, each one's place."""
     try:
         record = json.loads(text)
         lists = {key: record.get(key) or [] for key in LISTS}
         if all(len({each[IDENTITY[LISTS[key]]] for each in listed}) == len(listed) for key, listed in lists.items()):
-            return record, *lists.values()
+            return record, lists, {}
     except (RecursionError, ValueError):
         pass  # what the format does not know may be nested deeper, or a number be longer, than Python reads
     raw = dict(scan.members(text))
-    return _known(text, "session"), *(_distinct(raw.get(key, "null"), entity) for key, entity in LISTS.items())
+    found = {key: _distinct(raw.get(key, "null"), entity) for key, entity in LISTS.items()}
+    lists = {key: kept for key, (kept, _) in found.items()}
+    orders = {key: order for key, (kept, order) in found.items() if len(order) > len(kept)}
+    return _known(text, "session"), lists, orders
 
 
-def _distinct(raw: str, entity: str) -> list[dict]:
+def _distinct(raw: str, entity: str) -> tuple[list[dict], list[int]]:
     kept: list[dict] = []
-    seen: dict[object, set[str]] = {}
+    order: list[int] = []
+    places: dict[tuple[object, str], int] = {}
     for begin, end in scan.elements(raw) if raw != "null" else ():
         record, same = _known(raw[begin:end], entity), scan.canonical(raw[begin:end])
-        texts = seen.setdefault(record[IDENTITY[entity]], set())
-        if same not in texts:
-            texts.add(same)
+        place = places.setdefault((record[IDENTITY[entity]], same), len(kept))
+        order.append(place)
+        if place == len(kept):
             kept.append(record)
-    return kept
+    return kept, order
 
 
 def _known(text: str, entity: str) -> dict:
-    """The members of an object that have columns."""
-    return {key: json.loads(value) for key, value in scan.members(text) if key in KEYS[entity] and key not in LISTS}
+    """The members of an object; of those without a column only that they are there."""
+    return {
+        key: json.loads(value) if key in KEYS[entity] else None for key, value in scan.members(text) if key not in LISTS
+    }
 
 
 def _columns(record: dict, entity: str) -> dict[str, object]:
