@@ -16,6 +16,11 @@ from ait42nb.display import Html, Shown, Table, counted, join, shorten, tag, vis
 _PAPER, _INK, _GREY, _RULE = "#fcfcfb", "#24292f", "#6b7280", "#e3e5e8"
 _SERIES = ("#33709f", "#e8a33d", "#4fc48a", "#b6354a", "#77a5c5", "#4c3663")
 _OTHERS = "#b4b8bd"
+# What the editor calls by name has one colour in every picture: green ended well, red did not.
+_NAMED = dict(
+    zip(("running", "paused", "completed", "failed"), _SERIES, strict=False),
+    **dict(zip(("competition", "ensemble", "debate"), _SERIES, strict=False)),
+)
 _FONTS = "system-ui,-apple-system,'Segoe UI','Hiragino Sans','Noto Sans CJK JP','Noto Sans JP','Yu Gothic',sans-serif"
 
 
@@ -48,6 +53,21 @@ def _put(x: float, y: float, words: object, size: int = 13, fill: str = _INK, **
 def _box(x: float, y: float, width: float, height: float, fill: str, *inside: Html, **more: object) -> Html:
     place = {"x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{width:.2f}", "height": f"{height:.2f}"}
     return tag("rect", *inside, **place, fill=fill, **more)
+
+
+def _breadth(words: str) -> float:
+    """About how long a text of 13 pixels is; no font is at hand to ask."""
+    return sum(13 if width(c) > 1 else 4.8 if c in "fijlrt .,:;|'!()-/I" else 10 if c in "mwMW@%" else 8 for c in words)
+
+
+def _coloured(names: Iterable[str]) -> dict[str, str]:
+    """A colour of its own for each series, the same in every picture where that can be."""
+    colours: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name not in _NAMED):
+        free = [colour for colour in _SERIES if colour not in colours.values()]
+        named = _NAMED.get(name)
+        colours[name] = named if named in free else free[0] if free else _OTHERS
+    return colours
 
 
 OUTCOMES = {
@@ -133,7 +153,7 @@ def bar_picture(title: str, counts: Mapping[str, int], limit: int = 20, ends: bo
     if rest:
         bars.append((f"{len(rest):,} others", sum(rest), _OTHERS))
     labels = [(_end(label, 34) if ends else shorten(label, 34)) or "–" for label, _, _ in bars]
-    room = min(290.0, 8.0 * max(map(width, labels), default=0))
+    room = min(290.0, 12 + max(map(_breadth, labels), default=0))
     most = max((count for _, count, _ in bars), default=0)
     left, across, drawn = 36 + room, 960 - 36 - room - 130, []
     for row, (label, (_, count, colour)) in enumerate(zip(labels, bars, strict=True)):
@@ -188,7 +208,7 @@ def lanes_picture(title: str, spans: Iterable[Span], limit: int = 32) -> Picture
     x = 24.0
     for key, words in told.items():
         drawn += [_box(x, 48, 12, 12, ENDS[key][1], rx=2), _put(x + 18, 58, words)]
-        x += 38 + 7.2 * width(words)
+        x += 40 + _breadth(words)
     left, top, pitch = 60.0, 76.0, 22.0
     across, bottom = 936 - left, top + pitch * len(set(lanes.values()))
     for lane in set(lanes.values()):
@@ -253,15 +273,15 @@ def history_picture(title: str, rows: Iterable[tuple[str, str, int]]) -> Picture
 
 def _stacked(title: str, names: Sequence[str], columns: Mapping[str, Counter[str]], note: str) -> Html:
     """Columns of stacked parts, with a legend above and a scale beside them."""
-    colours = dict(zip(names, [*_SERIES[: len(names)], _OTHERS], strict=False))
+    colours = _coloured(names)
     drawn: list[object] = [_put(24, 34, title, 16, font_weight=600)]
     x, top = 24.0, 58.0
     for name in names:
         label = shorten(name, 30) or "–"
-        if x > 24 and x + 22 + 8 * width(label) > 936:
+        if x > 24 and x + 18 + _breadth(label) > 936:
             x, top = 24.0, top + 22
         drawn += [_box(x, top - 10, 12, 12, colours[name], rx=2), _put(x + 18, top, label)]
-        x += 38 + 7.2 * width(label)
+        x += 40 + _breadth(label)
     tick, ticks = _ticks(max((stack.total() for stack in columns.values()), default=0))
     left, right, top, bottom = 40 + 7.6 * len(f"{tick * ticks:,}"), 936.0, top + 22, top + 232
     for number in range(ticks + 1):

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ait42nb import database, scan
@@ -48,11 +49,15 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Verified:
-    """The guide's validation report with the values compared, the books, and what the editor will see a workspace."""
+    """The guide's validation report with the values compared, the books, and what the editor will see a workspace.
+
+    `file` tells the staging file that was looked at from one that was written to since.
+    """
 
     report: ValidationReport
     balance: Balance
     workspaces: tuple[tuple[str, int, int, int], ...]
+    file: tuple[int, int, int]
 
 
 def verify_database(run: Run) -> Verified:
@@ -62,6 +67,7 @@ def verify_database(run: Run) -> Verified:
     Rule:   every value is compared (invariant 10), the books balance (invariant 2)
     """
     staged = run.get(Staged)
+    file = facts_of(staged.path)
     differences, compared = compare_values(run)
     books = balance(run)
     with closing(database.open_readonly(staged.path)) as connection:
@@ -76,7 +82,13 @@ def verify_database(run: Run) -> Verified:
     require_balance(books, where)
     if not report.is_valid:
         raise VerificationFailed(where, "the staged database is not valid", "Nothing was published; run again")
-    return Verified(report, books, views)
+    return Verified(report, books, views, file)
+
+
+def facts_of(file: Path) -> tuple[int, int, int]:
+    """What changes whenever a program writes to a file, or puts another in its place."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def compare_values(run: Run) -> tuple[list[Difference], int]:
@@ -93,7 +105,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
         for _ in _sources(run):
             duck.append(engine, "expected", "verify/expect")
             progress.step(duck.count(engine, "expected") - progress.done)
-        progress.step(0, now="against what is stored")
+        progress.step(0, now="comparing")
         with duck.attached(engine, staged.path, "staging"):
             for table in _TABLES:
                 duck.view(engine, f"verify/stored_{table}")

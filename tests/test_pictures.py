@@ -200,6 +200,22 @@ def test_history_stays_readable_over_any_time(months):
     assert older + (int(total[1].replace(",", "")) if total else 0) == len(months)
 
 
+def test_what_the_editor_names_keeps_its_colour():
+    """A status looks the same whatever else there is and however often; no two series share a colour."""
+
+    def colours(*rows):
+        boxes = [box for box in svg_of(history_picture("x", rows)) if box.get("width") == "12.00"]
+        return dict(zip([row[1] for row in rows], [box.get("fill") for box in boxes], strict=True))
+
+    both = colours(("2025-01", "failed", 9), ("2025-01", "completed", 5))
+    mixed = colours(
+        ("2025-01", "新しい", 9), ("2025-01", "completed", 5), ("2025-01", "debate", 3), ("2025-01", "failed", 1)
+    )
+
+    assert (both["failed"], both["completed"]) == (mixed["failed"], mixed["completed"])
+    assert len({*mixed.values()}) == 4
+
+
 def test_many_series_become_others():
     """Colours are few, so the smallest series are summed up, also when one is called so itself."""
     rows = [("2025-01", f"s{n}", n) for n in range(1, 9)] + [("2025-01", "others", 50)]
