@@ -126,13 +126,13 @@ def write_summary(run: Run, summary: dict[str, object]) -> None:
         raise SourceError(path, "the summary cannot be written there", "Give a writable summary_path") from error
 
 
-def read_summary(notebook: str | Path) -> dict[str, object]:
+def read_summary(path: str | Path) -> dict[str, object]:
     """The summary that an executed notebook carries, in the cell that is tagged `summary`.
 
     Raises: SourceError, when it is no notebook, or has no such cell
     """
     try:
-        cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+        cells = json.loads(Path(path).read_text(encoding="utf-8"))["cells"]
         return next(
             output["data"]["application/json"]
             for cell in cells
@@ -141,4 +141,4 @@ def read_summary(notebook: str | Path) -> dict[str, object]:
             if "application/json" in output.get("data", ())
         )
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise SourceError(notebook, "holds no summary", "Give a notebook that was executed by papermill") from error
+        raise SourceError(path, "holds no summary", "Give a notebook that was executed by papermill") from error
