@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ait42nb import samples
+from ait42nb.reconcile import KINDS
 from ait42nb.share import to_html
 from ait42nb.summary import read_summary
 
@@ -34,10 +35,10 @@ def main() -> int:
     to_html(notebook, page)
     summary = read_summary(notebook)
     print()
-    for kind, row in summary["balance"].items():
-        if kind != "files":
-            print(f"  {kind:10} {row['source']:6,} in the files: {row['inserted']:,} migrated, ", end="")
-            print(f"{row['shadowed']:,} stand aside, {row['held']:,} held back")
+    for kind in KINDS:
+        row = summary["balance"][kind]
+        print(f"  {kind:10} {row['source']:6,} in the files: {row['inserted']:,} migrated, ", end="")
+        print(f"{row['shadowed']:,} stand aside for their twins, {row['held']:,} held back")
     compared = summary["validation"]["values_compared"]
     print(f"  {compared:,} values compared, {summary['validation']['values_different']} differ")
     print(f"\nThe database:  {home / 'sessions.db'}\nThe notebook:  {notebook}\nThe report:    {page}")
