@@ -41,19 +41,14 @@ TO_BE_LOOKED_AT = frozenset({"clock", "unreadable", "not_migrated", "not_stored"
 
 
 @dataclass(frozen=True)
-class RetentionSettings:
+class RetentionSettings(OnHome):
     """The parameters of `retention.ipynb`."""
 
-    ait42_home: str = "~/.ait42"
     days: int = 30
     confirm: list[str] = field(default_factory=list)
     dry_run: bool = True
     redact: bool = True
     summary_path: str = ""
-
-    @property
-    def home(self) -> Path:
-        return Path(self.ait42_home).expanduser().absolute()
 
 
 class Read(NamedTuple):

@@ -24,10 +24,20 @@ _FALSE = frozenset({"false", "no", "off", "0", "n", "f"})
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The parameters of `migrate.ipynb`."""
+class OnHome:
+    """What every notebook that works on one home has."""
 
     ait42_home: str = "~/.ait42"
+
+    @property
+    def home(self) -> Path:
+        return Path(self.ait42_home).expanduser().absolute()
+
+
+@dataclass(frozen=True)
+class Settings(OnHome):
+    """The parameters of `migrate.ipynb`."""
+
     dry_run: bool = True
     strict: bool = False
     workspace_mapping: str | dict[str, str] = ""
@@ -39,10 +49,6 @@ class Settings:
     redact: bool = True
     summary_path: str = ""
     memory_limit: str = "600MB"
-
-    @property
-    def home(self) -> Path:
-        return Path(self.ait42_home).expanduser().absolute()
 
 
 @dataclass(frozen=True)
@@ -61,10 +67,9 @@ class ValidateSettings:
 
 
 @dataclass(frozen=True)
-class RollbackSettings:
+class RollbackSettings(OnHome):
     """The parameters of `rollback.ipynb`."""
 
-    ait42_home: str = "~/.ait42"
     action: typing.Literal["", "restore_database", "restore_json", "remove_database", "export_json", "drill"] = ""
     backup_id: str = "latest"
     output_dir: str = ""
@@ -72,25 +77,16 @@ class RollbackSettings:
     redact: bool = True
     summary_path: str = ""
 
-    @property
-    def home(self) -> Path:
-        return Path(self.ait42_home).expanduser().absolute()
-
 
 @dataclass(frozen=True)
-class ExploreSettings:
+class ExploreSettings(OnHome):
     """The parameters of `explore.ipynb`."""
 
-    ait42_home: str = "~/.ait42"
     workspace: str = ""
     query: str = ""
     redact: bool = False
     dry_run: typing.ClassVar[bool] = True
     summary_path: typing.ClassVar[str] = ""
-
-    @property
-    def home(self) -> Path:
-        return Path(self.ait42_home).expanduser().absolute()
 
 
 S = typing.TypeVar("S")
