@@ -21,7 +21,7 @@ from ait42nb.home import sync_folder
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import read_mapping
 from ait42nb.pipeline import STAGES, Run, verify_database
-from ait42nb.settings import Settings
+from ait42nb.settings import OnHome, Settings
 from ait42nb.stage import Staged
 from ait42nb.summary import shown_home
 
