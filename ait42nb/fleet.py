@@ -44,7 +44,7 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "migrate.ipynb"
 TRIES, TRIES_AFTER_FAILURE = 3, 2
 # A run is a straggler after so many seconds or so many times the median, and what its bytes take at so many a second.
 PATIENCE, FAR_OVER, RATE = 120.0, 10, 1_000_000
-TICK = 0.5
+FETCH, TICK = 20.0, 0.5
 
 # The badge of each end that an attempt can come to.
 BADGES = {"ok": "good", "held": "warning", "failed": "failed", "lost": "failed", "stopped": "failed"}
@@ -357,7 +357,7 @@ class _Driver:
             with suppress(queue.Empty):
                 self._settle(self.ended.get(timeout=TICK), waiting)
             for future, task in [*self.running.items()]:
-                if self._is_straggler(task):
+                if not future.done() and self._is_straggler(task):
                     self._stop(future, task, waiting)
         for task in (*waiting, *self.running.values()):
             task.attempts.append(Attempt("", task.submitted or time.time(), time.time(), "lost"))
@@ -387,7 +387,11 @@ class _Driver:
         for before, lost in self.told.get(task.key, [])[:-1]:
             task.attempts.append(Attempt(lost["worker"], before, began, "lost"))
         if future.status == "finished":
-            outcome = self._keep(task, future.result())
+            try:
+                executed = future.result(timeout=FETCH)
+            except TimeoutError:  # the worker ended its work, and stands still since
+                return self._stop(future, task, waiting)
+            outcome = self._keep(task, executed)
         elif future.status == "error" and type(future.exception()).__name__ != "KilledWorker":
             outcome, task.error = "failed", f"The notebook could not be run ({type(future.exception()).__name__})."
         else:
@@ -429,7 +433,7 @@ class _Driver:
     def _stop(self, future: Future, task: _Task, waiting: deque[_Task]) -> None:
         """End the process of a worker that is stuck: its home's lock goes with it, and the home may be tried again."""
         began, told = self.told[task.key][-1]
-        del self.running[future]
+        self.running.pop(future, None)
         future.cancel()
         with suppress(ValueError, OSError, TimeoutError):  # only a worker with a nanny can be restarted
             self.client.restart_workers([told["worker"]], timeout=20, raise_for_error=False)
