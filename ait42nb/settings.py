@@ -89,6 +89,27 @@ class ExploreSettings(OnHome):
     summary_path: typing.ClassVar[str] = ""
 
 
+@dataclass(frozen=True)
+class FleetSettings:
+    """The parameters of `fleet.ipynb`; those below `dry_run` go to each home as they are."""
+
+    homes: list[str] | str = ""
+    scheduler: str = ""
+    workers: int = 0
+    output_dir: str = ""
+    summary_path: str = ""
+    redact: bool = True
+    dry_run: bool = True
+    strict: bool = False
+    workspace_mapping: str | dict[str, str] = ""
+    search_roots: list[str] = field(default_factory=list)
+    on_unmapped: typing.Literal["hold", "fail"] = "hold"
+    accept_hash_mismatch: bool | list[str] = False
+    reread: bool = False
+    backup: bool = True
+    memory_limit: str = "600MB"
+
+
 S = typing.TypeVar("S")
 
 
