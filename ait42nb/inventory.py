@@ -95,17 +95,19 @@ def _take(home: Path, folder: Path, number: int, path: Path) -> File:
     if problem:
         return File(**named, state="unreadable", detail=problem)
     copy = folder / f"{number:06}.json"
+    first = None
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE)
         try:
-            facts, settled = _copy(path, copy)
+            facts, settled, last = _copy(path, copy)
         except OSError as error:
             return File(**named, state="unreadable", detail=(error.strerror or "cannot be read").lower())
-        # A plain rewrite begins by emptying the file.
-        just_emptied = facts["size_bytes"] == 0 and time.time_ns() - facts["mtime_ns"] < 2e9
-        if settled and not (just_emptied and attempt < ATTEMPTS - 1):
+        # A plain rewrite begins by emptying the file; its writer may rest before the text has come to its end.
+        just_begun = last != b"]" and time.time_ns() - facts["mtime_ns"] < 2e9
+        if settled and (not just_begun or (facts == first and attempt == ATTEMPTS - 1)):
             return File(**named, **facts, copy=copy)
+        first = first or facts
     copy.unlink(missing_ok=True)
     return File(**named, state="unstable", detail=f"was being written each of the {ATTEMPTS} times that it was read")
 
@@ -126,9 +128,9 @@ def _why_not(home: Path, path: Path) -> str | None:
     return None if stat.S_ISREG(status.st_mode) else "is no regular file"
 
 
-def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
-    """Copy and hash in one pass; the facts, and whether the file stood still meanwhile."""
-    digest, size, blank, odd = hashlib.sha256(), 0, True, False
+def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool, bytes]:
+    """Copy and hash in one pass; the facts, whether the file stood still meanwhile, and its last byte but blanks."""
+    digest, size, last, odd = hashlib.sha256(), 0, b"", False
     # Without O_NONBLOCK a pipe that took the file's place meanwhile would hang the run.
     source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(source, "rb", buffering=0) as reading, copy.open("wb", buffering=0) as writing:
@@ -145,7 +147,7 @@ def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
                 bom, chunk = True, chunk[len(_BOM) :]
                 size += len(_BOM)
             size += len(chunk)
-            blank = blank and not chunk.strip()
+            last = chunk.rstrip()[-1:] or last
             odd = odd or b"\x0b" in chunk or b"\x0c" in chunk
     after = path.stat()
     settled = (before.st_size, before.st_mtime_ns, before.st_ino) == (
@@ -154,11 +156,11 @@ def _copy(path: Path, copy: Path) -> tuple[dict[str, object], bool]:
         after.st_ino,
     ) and size == before.st_size
     facts = {
-        "state": "empty" if blank else "read",
+        "state": "read" if last else "empty",
         "size_bytes": size,
         "mtime_ns": before.st_mtime_ns,
         "sha256": digest.hexdigest(),
         "bom": bom,
         "odd": odd,
     }
-    return facts, settled
+    return facts, settled, last

@@ -48,14 +48,14 @@ class Effect:
     """What a merge does to a database.
 
     outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged; warnings: reason -> count;
-    conflicts: session ids of which one version lost a value; deleted: what a person deleted and JSON still has;
-    rejects: what is not in the main tables at the end; slices: how often the lock was taken.
+    conflicts: session ids of which one version lost a value; deleted: the reject_ids of what a person deleted and JSON
+    still has; rejects: what is not in the main tables at the end; slices: how often the lock was taken.
     """
 
     outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
-    deleted: list[dict[str, object]] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
     rejects: Sequence[Reject] = ()
     slices: int = 0
     longest_lock: float = 0.0  # seconds
@@ -442,6 +442,9 @@ def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[
     residue = {
         (entity, key): document for entity, key, document in connection.execute(sql("merge/residue"), by_session)
     }
+    for id_, number in connection.execute(sql("merge/lost_references"), by_session):
+        document = residue.get(("message", id_), "{}").removesuffix("}")
+        residue["message", id_] = f'{document}{"," if document != "{" else ""}"instanceId":{number}}}'
     for planned, stored in renamed.items():
         document = residue.pop(("message", planned), "{}")
         if not document.startswith('{"id":'):

@@ -150,10 +150,11 @@ def _merge_slice(
             merge.apply_plan(connection, plan)
         for reject in rejects:
             connection.execute(sql("merge/insert_reject"), reject | {"run_id": run.run_id})
+            if reject["reason"] == "deleted_in_database":
+                effect.deleted += connection.execute(sql("merge/reject_id"), reject).fetchone()
         effect.outcomes.update({(plan.source_path, *key): n for key, n in plan.outcomes.items()})
         effect.warnings.update(plan.warnings)
         effect.conflicts += [session_id] * (plan.loser is not None)
-        effect.deleted += [r for r in rejects if r["reason"] == "deleted_in_database"]
         if until and time.perf_counter() > until:
             return False
     return True
@@ -226,13 +227,12 @@ def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconcile
 
 def _replace_rejects(run: Run, connection: sqlite3.Connection, effect: Effect) -> None:
     files = run.get(Inventory).files
-    deleted = [[row[c] for c in ("source_path", "pointer", "entity", "key")] for row in effect.deleted]
     connection.execute(
         sql("merge/drop_rejects"),
         {
             "read": json.dumps([f.source_path for f in files if f.state in ("read", "empty")]),
             "unread": json.dumps([f.source_path for f in files if f.state not in ("read", "empty")]),
-            "deleted": json.dumps(deleted),
+            "deleted": json.dumps(effect.deleted),
         },
     )
     connection.execute(sql("merge/add_rejects"))

@@ -175,19 +175,22 @@ def test_unstable_files_are_held_and_stop_nobody(home, editor):
     assert summarize(run)["outcome"] == "held"
 
 
-def test_a_file_that_was_just_emptied_gets_a_moment(home, take, monkeypatch: pytest.MonkeyPatch):
-    """A plain rewrite begins by emptying the file."""
-    path = home.put("a.json", b"")
+@pytest.mark.parametrize("begun", [b"", b'[{"id": "s1"},\n'], ids=["emptied", "begun"])
+def test_a_file_whose_rewrite_has_just_begun_gets_a_moment(home, take, monkeypatch: pytest.MonkeyPatch, begun: bytes):
+    """A plain rewrite begins by emptying the file, and its writer may rest before the end."""
+    path = home.put("a.json", begun)
     os.utime(path)
-    monkeypatch.setattr(inventory.time, "sleep", lambda _: path.write_text("[{}]"))
-    assert take().files[0].state == "read"
+    monkeypatch.setattr(inventory.time, "sleep", lambda _: path.write_text("[{}]\n"))
+    (file,) = take().files
+    assert file.state == "read" and file.copy.read_bytes() == b"[{}]\n"
 
 
-def test_a_file_that_was_just_emptied_and_stays_so_is_empty(home, take, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("begun", "state"), [(b"", "empty"), (b"[", "read")], ids=["emptied", "begun"])
+def test_a_rewrite_that_goes_no_further_is_taken_as_it_is(home, take, monkeypatch, begun: bytes, state: str):
     monkeypatch.setattr(inventory, "PAUSE", 0.001)
-    path = home.put("a.json", b"")
+    path = home.put("a.json", begun)
     os.utime(path)
-    assert take().files[0].state == "empty"
+    assert take().files[0].state == state
 
 
 def test_a_file_that_vanishes_is_unreadable(home, take, monkeypatch: pytest.MonkeyPatch):

@@ -684,6 +684,48 @@ def test_a_message_and_its_instance(home):
     assert home.rows("select instance_id_ref from chat_messages") == [(None,)]
 
 
+def test_a_message_of_an_instance_that_somebody_deleted(home, tmp_path):
+    """What JSON says of it has no column in this database: residue keeps the number, beside the unknown keys."""
+    record = session(id="s", instances=[instance()], chatHistory=[message(id="m1")])
+    home.write(APP, [record])
+    migrate(home)
+    database(home, "delete from instances")
+    record["chatHistory"] += [message(id="m2", instanceId=1), message(id="m3", instanceId=1, unknown=1)]
+    home.write(APP, [record])
+
+    migrate(home)
+
+    assert home.rows("select id, instance_id_ref from chat_messages order by id") == [
+        ("m1", None), ("m2", None), ("m3", None),
+    ]  # fmt: skip
+    assert home.rows("select key, document from migration_residue order by key") == [
+        ("m2", '{"instanceId":1}'), ("m3", '{"unknown":1,"instanceId":1}'),
+    ]  # fmt: skip
+    assert [each["instanceId"] for each in exported(home, tmp_path)["s"]["chatHistory"]] == [None, 1, 1]
+
+
+def test_what_somebody_deleted_is_kept_as_json_has_it_now(home):
+    """Whatever its id is made of; the version of before goes when JSON comes back to what the ledger knows."""
+    home.write(APP, [session(id="日本", task="one"), session(id="s", chatHistory=[message(id="語", content="one")])])
+    migrate(home)
+    database(home, "delete from sessions where id = '日本'")
+    database(home, "delete from chat_messages")
+    for _ in range(2):
+        summary = migrate(home)
+        assert summary["rejects"] == {"deleted_in_database": 2}
+        assert [row[:3] for row in rejects(home, "deleted_in_database")] == [
+            ("/0", "session", "日本"),
+            ("/1/chatHistory/0", "message", "語"),
+        ]
+
+    row = "select 'r', source_path, pointer, entity, key, reason, detail, instances, messages, '{}', null"
+    columns = home.rows("select group_concat(name) from pragma_table_info('migration_rejects') where pk = 0")[0][0]
+    former = f"insert into migration_rejects ({columns}) {row} from migration_rejects where entity = 'message'"
+    database(home, former)  # as a restored database brings it
+    assert migrate(home)["rejects"] == {"deleted_in_database": 2}
+    assert "{}" not in [json.dumps(row[3]) for row in rejects(home, "deleted_in_database")]
+
+
 def test_a_project_folder_moves(home):
     """workspace_path is a column like others: a session whose file moved belongs to the new path (A13)."""
     old = home.write(APP, [session(id="s")])
