@@ -33,9 +33,9 @@ from ait42nb.database import (
     open_staging,
 )
 from ait42nb.display import size, visible
-from ait42nb.errors import Ait42Error, DatabaseLocked, DatabaseRefused
+from ait42nb.errors import BackupRefused, DatabaseLocked, DatabaseRefused
 from ait42nb.home import Home, give_to_owner, rename_without_overwriting, require_space, sync_folder
-from ait42nb.inventory import File, Inventory, shown_name
+from ait42nb.inventory import File, Inventory, shown_name, with_copies
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -60,10 +60,6 @@ _CONTENT = (
     "migration_rejects",
     "migration_residue",
 )
-
-
-class BackupRefused(Ait42Error):
-    """A backup is damaged, hostile or not there."""
 
 
 # What a backup is
@@ -217,35 +213,25 @@ def keep(run: Run, *, database: bool = True, aside: bool = False) -> BackedUp:
     database: the database too, not only the session files
     aside:    it is of what a rollback is about to replace
     """
-    files = [file for file in run.get(Inventory).files if file.copy]
+    inventory = run.get(Inventory)
     database = database and inspect_database(run.home.database).kind not in ("none", "empty")
-    needed = sum(file.size_bytes for file in files) + (_database_size(run.home.database) if database else 0)
-    require_space(run.work, needed)
+    listed = list_backups(run.home)
+    _, manifest = _contents(run, inventory.files, None, aside)
+    if listed and inventory.nothing_changed and listed[0].manifest and listed[0].manifest.files == manifest.files:
+        return BackedUp(listed[0], False, "holds the session files, and nothing has changed since the last run")
+    require_space(run.work, manifest.size_bytes + (_database_size(run.home.database) if database else 0))
     folder = run.work / "backup"
     folder.mkdir(mode=0o700, exist_ok=True)
     copy = folder / "sessions.db" if database else None
     if copy:
         snapshot(run.home.database, copy)
-    names = real_names(run.home.sessions)
-    members = [
-        (f"sessions/{names.get(name, name)}", file)
-        for file in files
-        for name in [file.source_path.removeprefix("sessions/")]
-    ]
-    manifest = Manifest(
-        {name: file.sha256 for name, file in members},
-        sum(file.size_bytes for file in files),
-        sum_of(copy) if copy else None,
-        tuple(_on_one_line(file.source_path) for file in run.get(Inventory).files if not file.copy),
-        aside,
-    )
-    if not (files or copy):
+    if not (manifest.files or copy):
         return BackedUp(None, False, "There is nothing to back up")
-    listed = list_backups(run.home)
     if listed and _holds(run.engine, listed[0], manifest, copy):
         newest = check_backup(listed[0])
         if newest.state == "checked":
             return BackedUp(newest, False, "holds the same already, and was checked again")
+    members, manifest = _contents(run, with_copies(run), copy, aside)
     id_ = _new_id(listed)
     archive = folder / f"sessions_backup_{id_}.tar.gz"
     write_archive(archive, id_, manifest, members, run.home.path)
@@ -257,8 +243,24 @@ def keep(run: Run, *, database: bool = True, aside: bool = False) -> BackedUp:
     # The archive last: with it the backup is there.
     kept_copy = copy and move_into(run.home, copy, f"sessions_backup_{id_}.db")
     kept = replace(made, archive=move_into(run.home, archive, archive.name), database=kept_copy)
-    note = f"{len(files)} files, {size(kept.size_bytes)}, read back and checked"
+    note = f"{len(members)} files, {size(kept.size_bytes)}, read back and checked"
     return BackedUp(kept, True, note)
+
+
+def _contents(
+    run: Run, files: Iterable[File], copy: Path | None, aside: bool
+) -> tuple[list[tuple[str, File]], Manifest]:
+    """What an archive of these files is to hold, under their real names."""
+    names = real_names(run.home.sessions)
+    shown = [(file.source_path.removeprefix("sessions/"), file) for file in files if file.sha256]
+    members = [(f"sessions/{names.get(name, name)}", file) for name, file in shown]
+    return members, Manifest(
+        {name: file.sha256 for name, file in members},
+        sum(file.size_bytes for _, file in members),
+        sum_of(copy) if copy else None,
+        tuple(_on_one_line(file.source_path) for file in files if not file.sha256),
+        aside,
+    )
 
 
 def _database_size(database: Path) -> int:
@@ -306,7 +308,7 @@ def _fingerprint(engine: duck.Engine, table: str) -> tuple[object, ...]:
 
 
 def snapshot(database: Path, target: Path, *, untouched: bool = False) -> None:
-    """Copy a database that others may be using into one private file, in one step (FACTS 5), and examine the copy.
+    """Copy a database that others may be using into one private file, in one step, and examine the copy.
 
     untouched: leave no trace beside the original, as a dry run must
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import stat
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ait42nb import scan
 from ait42nb.home import require_space
+from ait42nb.recall import Recalled, Record
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -24,13 +30,16 @@ SPACE_FACTOR = 4
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+# Every "id" of a text, of whatever. A value is only looked at: in a text that is no JSON it may hide another "id".
+_ID = re.compile(rb'"(?:i|\\u0069)(?:d|\\u0064)"\s*+:\s*+(?=("(?:[^"\\]|\\.)*+"))', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class File:
     """One `*.json` of the home.
 
-    `state` is read, empty, unreadable or unstable. `odd` tells that the text has control characters that DuckDB would
+    `state` is read, empty, unreadable, unstable, or unchanged since the run before: then it is not copied, and `record`
+    is what that run wrote down. `odd` tells that the text has control characters that DuckDB would
     take for blanks. `source_path` is relative to the home.
     """
 
@@ -45,11 +54,23 @@ class File:
     odd: bool = False
     copy: Path | None = None
     detail: str | None = None
+    record: Record | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
+    """The files, in the order of their names."""
+
     files: tuple[File, ...]
+
+    @property
+    def unchanged(self) -> tuple[File, ...]:
+        return tuple(f for f in self.files if f.state == "unchanged")
+
+    @property
+    def nothing_changed(self) -> bool:
+        """Whether the run before has all of it on record: nothing is read."""
+        return bool(self.unchanged) and not self.readable
 
     @property
     def readable(self) -> tuple[File, ...]:
@@ -57,20 +78,75 @@ class Inventory:
 
 
 def take_inventory(run: Run) -> Inventory:
-    """Copy and hash every session file; each later stage reads the copies.
+    """Copy and hash the session files; each later stage reads the copies.
+
+    What the run before has on record as it is, and shares no session with what is not, is left alone.
 
     Makes:   the copies, under plain numbers (DuckDB takes names as globs), in the work folder
-    Returns: the files, in the order of their names
     Raises:  DiskFull, when there is no room for what follows
     Rule:    sources are never written (invariant 5); size and mtime equal before and after, else read again (A10)
     """
-    folder = run.work / "files"
-    folder.mkdir(mode=0o700)
-    found = _find(run.home.sessions)
-    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in found))
+    (run.work / "files").mkdir(mode=0o700)
+    recalled = run.results.get(Recalled, Recalled())
+    found = dict(enumerate(_find(run.home.sessions)))
+    names = {number: f"sessions/{shown_name(path.name)}" for number, path in found.items()}
+    files = {
+        number: _unchanged(number, record)
+        for number, path in found.items()
+        if (record := recalled.files.get(names[number])) and record.known and _as_recorded(run.home.path, path, record)
+    }
+    taken = _take(run, {number: path for number, path in found.items() if number not in files})
+    changed = {names[number] for number in taken} | recalled.files.keys() - set(names.values())
+    if files and changed:
+        ids = (id_ for file in taken.values() if file.state == "read" for id_ in _ids(file.copy))
+        related = recalled.related(changed, ids)
+        taken |= _take(run, {number: found[number] for number in files if names[number] in related})
+    return Inventory(tuple((files | taken)[number] for number in found))
+
+
+def with_copies(run: Run) -> tuple[File, ...]:
+    """The files, and of those that were left alone a copy of what they hold now."""
+    paths = {f"sessions/{shown_name(path.name)}": path for path in _find(run.home.sessions)}
+    return tuple(
+        take_file(run.home.path, run.work / "files", file.file_no, paths.get(file.source_path, run.home.sessions / "?"))
+        if file.state == "unchanged"
+        else file
+        for file in run.get(Inventory).files
+    )
+
+
+def _as_recorded(home: Path, path: Path, record: Record) -> bool:
+    if _why_not(home, path):
+        return False
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns) == (record.size_bytes, record.mtime_ns)
+
+
+def _unchanged(number: int, record: Record) -> File:
+    return File(
+        number,
+        record.source_path,
+        record.workspace_hash,
+        "unchanged",
+        record.size_bytes,
+        record.mtime_ns,
+        record.sha256,
+        record=record,
+    )
+
+
+def _ids(copy: Path) -> Iterator[str]:
+    with scan.opened(copy) as text:
+        for value in {match[1] for match in _ID.finditer(text)}:
+            with suppress(ValueError):
+                yield json.loads(value, strict=False)
+
+
+def _take(run: Run, wanted: Mapping[int, Path]) -> dict[int, File]:
+    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in wanted.values()))
     with ThreadPoolExecutor(2) as pool:
-        files = pool.map(lambda job: _take(run.home.path, folder, *job), enumerate(found))
-        return Inventory(tuple(files))
+        taken = pool.map(lambda job: take_file(run.home.path, run.work / "files", *job), wanted.items())
+        return dict(zip(wanted, taken, strict=True))
 
 
 def _find(sessions: Path) -> list[Path]:
@@ -88,7 +164,8 @@ def _size(path: Path) -> int:
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
-def _take(home: Path, folder: Path, number: int, path: Path) -> File:
+def take_file(home: Path, folder: Path, number: int, path: Path) -> File:
+    """Copy a file into the folder, once it stands still."""
     name = shown_name(path.name)
     named = {"file_no": number, "source_path": f"sessions/{name}", "workspace_hash": name.removesuffix(".json")}
     problem = _why_not(home, path)

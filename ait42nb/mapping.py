@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from mmap import mmap
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ import yaml
 from ait42nb import database, scan
 from ait42nb.engine import sql
 from ait42nb.errors import SourceError
-from ait42nb.home import Home, write_atomically
+from ait42nb.home import Home, digest, write_atomically
 from ait42nb.inventory import File, Inventory
 from ait42nb.redact import file_hash
 from ait42nb.stored import Stored
@@ -59,7 +59,11 @@ class Mapped:
     workspaces: tuple[Workspace, ...]
 
     def __getitem__(self, workspace_hash: str) -> Workspace:
-        return next(w for w in self.workspaces if w.workspace_hash == workspace_hash)
+        return self._by_hash[workspace_hash]
+
+    @cached_property
+    def _by_hash(self) -> dict[str, Workspace]:
+        return {w.workspace_hash: w for w in self.workspaces}
 
     @property
     def unmapped(self) -> tuple[Workspace, ...]:
@@ -86,10 +90,6 @@ def workspace_hash(path: str) -> str:
 def normalised(path: str) -> str:
     """A path as the editor asks for it: resolved like `realpath` if it exists, else trailing slashes stripped."""
     return _resolved(path) or path.rstrip("/")
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def spellings(path: str) -> Iterator[str]:
@@ -179,7 +179,9 @@ def map_workspaces(run: Run) -> Mapped:
         missing = [h for h in hashes if h not in found]
         if missing:
             found |= _prove(missing, candidates, origin)
-    mapped = Mapped(tuple(_workspace(h, found.get(h), given.get(h)) for h in hashes))
+    found |= {f.workspace_hash: (f.record.workspace_path, "earlier") for f in run.get(Inventory).unchanged}
+    listed = dict.fromkeys(f.workspace_hash for f in run.get(Inventory).files if f.state in ("read", "unchanged"))
+    mapped = Mapped(tuple(_workspace(h, found.get(h), given.get(h)) for h in listed))
     if run.settings.on_unmapped == "fail" and mapped.unmapped:
         unknown = (file_hash(w.workspace_hash, run.settings.redact) for w in mapped.unmapped)
         raise SourceError(

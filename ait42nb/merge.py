@@ -47,15 +47,20 @@ _SECONDS_OF_400_YEARS = 146_097 * 86_400
 class Effect:
     """What a merge does to a database.
 
-    outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged; warnings: reason -> count;
-    conflicts: session ids of which one version lost a value; deleted: the reject_ids of what a person deleted and JSON
-    still has; rejects: what is not in the main tables at the end; slices: how often the lock was taken.
+    outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged;
+    kept:     (source_path, kind) -> rows in which the database still has something else than JSON;
+    warnings: reason -> count; conflicts: session ids of which one version lost a value;
+    deleted:  the reject_ids of what a person deleted and JSON still has;
+    rejects:  what is not in the main tables at the end;
+    touches:  the numbers of its own writes; slices: how often the lock was taken.
     """
 
     outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
+    touches: list[int] = field(default_factory=list)
     rejects: Sequence[Reject] = ()
     slices: int = 0
     longest_lock: float = 0.0  # seconds
@@ -138,12 +143,16 @@ def _md5(text: str) -> str:
 
 @dataclass(frozen=True)
 class Merged:
-    """A row as it is to be; `outcome` is unchanged, updated or database_newer, `loser` the side that lost a value."""
+    """A row as it is to be; `outcome` is unchanged, updated or database_newer, `loser` the side that lost a value.
+
+    `kept` tells that the database keeps something that JSON has otherwise.
+    """
 
     row: dict[str, object]
     outcome: str
     loser: Side | None = None
     kept_older: bool = False
+    kept: bool = False
 
 
 def merge_row(
@@ -157,13 +166,11 @@ def merge_row(
     """
     row = dict(theirs)
     loser: Side | None = None
-    from_ours = kept_older = False
-    different = False
+    from_ours = kept_older = kept = False
     for place, column in enumerate(columns):
         mine, other = comparable(column, ours[column]), comparable(column, theirs[column])
         if mine == other:
             continue
-        different = True
         changed_here, changed_there = True, True
         if base is not None:
             changed_here = base[place] not in (fingerprint(mine), fingerprint(ours[column]))
@@ -171,15 +178,17 @@ def merge_row(
         elif mine is None or other is None:
             changed_here, changed_there = other is None, mine is None
         if changed_here and older:
-            kept_older = True
+            kept_older = kept = True
             continue
         if changed_here and changed_there:
             loser = "theirs" if newer else "ours"
         if changed_here and (newer or not changed_there):
             row[column] = ours[column]
             from_ours = True
-    outcome = "updated" if from_ours else "database_newer" if different else "unchanged"
-    return Merged(row, outcome, loser, kept_older)
+        else:
+            kept = True
+    outcome = "updated" if from_ours else "database_newer" if kept else "unchanged"
+    return Merged(row, outcome, loser, kept_older, kept)
 
 
 def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: bool, older: bool) -> Merged:
@@ -190,14 +199,14 @@ def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: 
         return merge_row(MESSAGE_COLUMNS, None, ours, theirs, newer=newer, older=older)
     changed_here, changed_there = message_print(ours) not in base, message_print(theirs) not in base
     if changed_here and older:
-        return Merged(dict(theirs), "database_newer", kept_older=True)
+        return Merged(dict(theirs), "database_newer", kept_older=True, kept=True)
     if not changed_here:
-        return Merged(dict(theirs), "database_newer")
+        return Merged(dict(theirs), "database_newer", kept=True)
     if not changed_there:
         return Merged(dict(ours), "updated")
-    return Merged(
-        dict(ours if newer else theirs), "updated" if newer else "database_newer", "theirs" if newer else "ours"
-    )
+    if newer:
+        return Merged(dict(ours), "updated", "theirs")
+    return Merged(dict(theirs), "database_newer", "ours", kept=True)
 
 
 # One session
@@ -207,8 +216,10 @@ def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: 
 class Plan:
     """What is to be done with one session, and how its rows are counted.
 
-    outcomes: (kind, outcome) -> count, of the rows that are not unchanged; deleted: what a person deleted from the
-    database and JSON still has: (entity, key, own id); loser: the side that loses a value which both sides changed.
+    outcomes: (kind, outcome) -> count, of the rows that are not unchanged;
+    kept:     kind -> rows in which the database still has something else than JSON;
+    deleted:  what a person deleted from the database and JSON still has: (entity, key, own id);
+    loser:    the side that loses a value which both sides changed.
     """
 
     session_id: str
@@ -218,6 +229,7 @@ class Plan:
     instances: list[Row] = field(default_factory=list)
     messages: list[Row] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     deleted: list[tuple[str, str, str]] = field(default_factory=list)
     loser: Side | None = None
@@ -266,6 +278,7 @@ def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
 def _count(plan: Plan, kind: str, merged: Merged) -> None:
     if merged.outcome != "unchanged":
         plan.outcomes[kind, merged.outcome] += 1
+    plan.kept[kind] += merged.kept
     plan.loser = plan.loser or merged.loser
     plan.warnings["older_json"] += merged.kept_older
 
@@ -279,10 +292,10 @@ def _plan_missing(connection: sqlite3.Connection, plan: Plan, ours: Row, *, chan
     ]
     messages = [_message(row) for row in connection.execute(sql("merge/messages"), by_session)]
     outcome = "inserted" if changed else "database_newer"
-    plan.outcomes.update(
-        {("sessions", outcome): 1, ("instances", outcome): len(instances), ("messages", outcome): len(messages)}
-    )
+    rows = {"sessions": 1, "instances": len(instances), "messages": len(messages)}
+    plan.outcomes.update({(kind, outcome): n for kind, n in rows.items()})
     if not changed:
+        plan.kept.update(rows)
         plan.deleted.append(("session", plan.session_id, plan.session_id))
         plan.follows_json = False
         return plan
@@ -336,6 +349,7 @@ def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, sa
     kind = f"{entity}s"
     if known and same:
         plan.outcomes[kind, "database_newer"] += 1
+        plan.kept[kind] += 1
         plan.deleted.append((entity, key, own_id))
         return False
     plan.outcomes[kind, "inserted"] += 1

@@ -20,6 +20,7 @@ from ait42nb.inventory import take_inventory
 from ait42nb.mapping import map_workspaces
 from ait42nb.publish import publish_database, rehearse_merge
 from ait42nb.read import read_documents
+from ait42nb.recall import recall_last_run
 from ait42nb.redact import error_words
 from ait42nb.resolve import resolve_records
 from ait42nb.settings import Settings, read_settings
@@ -28,6 +29,7 @@ from ait42nb.stored import take_snapshot
 from ait42nb.verify import verify_database
 
 STAGES = (
+    recall_last_run,
     take_inventory,
     take_snapshot,
     map_workspaces,

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 from ait42nb import __version__, database, merge
 from ait42nb.adopt import adopt_database
 from ait42nb.engine import sql
-from ait42nb.errors import DatabaseRefused, StrictRefused
+from ait42nb.errors import DatabaseRefused, StrictRefused, VerificationFailed
 from ait42nb.home import give_to_owner, rename_without_overwriting, sync_folder
 from ait42nb.inventory import Inventory
 from ait42nb.mapping import Mapped
 from ait42nb.merge import Effect, Reconciled
 from ait42nb.read import Documents
-from ait42nb.reconcile import KINDS, require_balance
+from ait42nb.recall import Recalled
+from ait42nb.reconcile import KINDS, Balance, require_balance
 from ait42nb.stage import WORDS, Staged, read_rejects, text_of
 from ait42nb.stored import Stored
 from ait42nb.summary import summarize
-from ait42nb.verify import Verified
+from ait42nb.verify import Verified, facts_of
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -54,8 +55,8 @@ def rehearse_merge(run: Run) -> Reconciled:
              conflict
     Rule:    a dry run does everything but publish (invariant 4)
     """
-    reconciled = Reconciled(Effect(rejects=run.get(Staged).rejects), run.get(Verified).balance)
-    if run.get(Stored).exists:
+    reconciled = Reconciled(Effect(rejects=run.get(Staged).rejects), _with_unchanged(run, run.get(Verified).balance))
+    if run.get(Stored).planned:
         with closing(_open_private(run.get(Stored).path)) as connection:
             reconciled = _merge(run, connection, slices=False)
     if run.settings.strict and (run.get(Staged).held or reconciled.effect.conflicts):
@@ -72,19 +73,26 @@ def rehearse_merge(run: Run) -> Reconciled:
 def publish_database(run: Run) -> Published:
     """Let the staging file take its place.
 
-    Raises: DatabaseRefused, when something lies where the database or its side files go; DatabaseLocked; DiskFull
+    Raises: DatabaseRefused, when something lies where the database or its side files go, or it has vanished;
+            VerificationFailed, when the staging file is not the one that was verified; DatabaseLocked; DiskFull
     Rule:   all or nothing (invariant 6); a dry run writes nothing (invariant 4)
     """
     live = run.home.database
     if run.settings.dry_run:
         return Published(live, written=False)
+    staged = run.get(Staged).path
+    if facts_of(staged) != run.get(Verified).file:
+        raise VerificationFailed(staged, "it has changed since it was verified", "Nothing was published; run again")
     if run.get(Stored).exists:
+        if not live.exists():
+            raise DatabaseRefused(
+                live, "it has vanished during the run", "Nothing was published; put it back, or run again without it"
+            )
         if run.get(Stored).kind == "guide":
             adopt_database(live)
         with closing(database.connect(live)) as connection:
             run.results[Reconciled] = _merge(run, connection, slices=True)
         return Published(live, written=True)
-    staged = run.get(Staged).path
     with (
         closing(database.open_staging(staged)) as connection,
         database.driver_errors(staged),
@@ -128,9 +136,11 @@ def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconci
                 began = time.perf_counter()  # what waiting for the lock took is not its duration
                 done = _merge_slice(run, connection, remaining, effect, began + SLICE_SECONDS if slices else None)
                 if done:
-                    reconciled = Reconciled(effect, run.get(Verified).balance.merged(effect.outcomes))
+                    books = run.get(Verified).balance.merged(effect.outcomes)
+                    reconciled = Reconciled(effect, _with_unchanged(run, books))
                     require_balance(reconciled.balance, path)
                     _replace_rejects(run, connection, effect)
+                    _forget_touches(run, connection, effect)
                     _write_books(run, connection, reconciled)
             effect.slices += 1
             effect.longest_lock = max(effect.longest_lock, time.perf_counter() - began)
@@ -148,11 +158,13 @@ def _merge_slice(
         rejects = list(_losers(run, connection, plan))
         with _counted_once(connection, plan):
             merge.apply_plan(connection, plan)
+        effect.touches += [touch for (touch,) in connection.execute(sql("merge/touch"), {"session_id": session_id})]
         for reject in rejects:
             connection.execute(sql("merge/insert_reject"), reject | {"run_id": run.run_id})
             if reject["reason"] == "deleted_in_database":
                 effect.deleted += connection.execute(sql("merge/reject_id"), reject).fetchone()
         effect.outcomes.update({(plan.source_path, *key): n for key, n in plan.outcomes.items()})
+        effect.kept.update({(plan.source_path, kind): n for kind, n in plan.kept.items()})
         effect.warnings.update(plan.warnings)
         effect.conflicts += [session_id] * (plan.loser is not None)
         if until and time.perf_counter() > until:
@@ -203,14 +215,32 @@ def _told(reason: str, entity: str, pointer: str | None) -> dict[str, object]:
 # The books
 
 
+def _with_unchanged(run: Run, books: Balance) -> Balance:
+    """The books with the files that were not read again, for which nothing has changed."""
+    known = {file.source_path: file.record.settled for file in run.get(Inventory).unchanged}
+    names = [file.source_path for file in run.get(Inventory).files]
+    return Balance({name: (books.files | known)[name] for name in names if name in books.files or name in known})
+
+
+def _forget_touches(run: Run, connection: sqlite3.Connection, effect: Effect) -> None:
+    read = [file.source_path for file in run.get(Inventory).readable]
+    seen = run.results.get(Recalled, Recalled()).last_touch
+    connection.execute(
+        sql("merge/forget_touches"), {"seen": seen, "own": json.dumps(effect.touches), "read": json.dumps(read)}
+    )
+
+
 def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconciled) -> None:
     """What the run says of itself, in the same file as the data; what says nothing new is not written again."""
     for row in _files(run):
         kinds = reconciled.balance.files.get(row["source_path"])
         row["balance"] = kinds and json.dumps(kinds)
+        row["settled"] = kinds and json.dumps(reconciled.balance.settled(row["source_path"], reconciled.effect.kept))
         for kind in KINDS:
             row[kind] = kinds[kind]["source"] if kinds else 0
         connection.execute(sql("publish/write_file"), row)
+    found = json.dumps([file.source_path for file in run.get(Inventory).files])
+    connection.execute(sql("publish/mark_gone"), {"found": found, "run_id": run.run_id})
     summary = summarize(run, reconciled)
     connection.execute(
         sql("publish/insert_run"),
@@ -226,7 +256,7 @@ def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconcile
 
 
 def _replace_rejects(run: Run, connection: sqlite3.Connection, effect: Effect) -> None:
-    files = run.get(Inventory).files
+    files = [f for f in run.get(Inventory).files if f.state != "unchanged"]
     connection.execute(
         sql("merge/drop_rejects"),
         {
@@ -242,6 +272,8 @@ def _replace_rejects(run: Run, connection: sqlite3.Connection, effect: Effect) -
 def _files(run: Run):
     mapped, readings = run.get(Mapped), run.get(Documents).readings
     for file in run.get(Inventory).files:
+        if file.state == "unchanged":
+            continue
         workspace = mapped[file.workspace_hash] if file.state == "read" else None
         reading = readings.get(file.file_no)
         state = reading.state if reading else file.state

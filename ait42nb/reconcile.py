@@ -45,6 +45,19 @@ class Balance:
             files[path][kind]["unchanged"] -= rows
         return Balance(files)
 
+    def settled(self, source_path: str, kept: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+        """A file's books as the next run will find them, if neither store changes until then.
+
+        kept: (source_path, kind) -> rows in which the database has something else than JSON, and keeps it
+        """
+        books = {}
+        for kind, row in self.files[source_path].items():
+            newer = kept.get((source_path, kind), 0)
+            stored = row["source"] - row["shadowed"] - row["held"]
+            books[kind] = row | dict.fromkeys(("inserted", "updated"), 0)
+            books[kind] |= {"unchanged": stored - newer, "database_newer": newer}
+        return books
+
     @property
     def gaps(self) -> list[tuple[str, str, int]]:
         """Where the books do not balance: file, kind, and by how much."""

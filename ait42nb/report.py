@@ -73,6 +73,7 @@ REMEDIES = {
 
 STATES = {
     "read": "read",
+    "unchanged": "as the last run left it",
     "empty": "no sessions",
     "mapped": "known",
     **WORDS,
@@ -237,7 +238,9 @@ def history(run: Run) -> Shown:
     """What the files tell: the sessions over time, by workspace and by runtime."""
     if run.results.get(Staged) is None:
         return skipped(run)
-    with closing(database.open_readonly(run.get(Staged).path)) as connection:
+    # What is not read again is not in the staging file.
+    path = run.home.database if run.get(Inventory).unchanged else run.get(Staged).path
+    with closing(database.open_readonly(path)) as connection:
         return draw_history(connection, run.settings.redact)
 
 

@@ -18,6 +18,7 @@ from ait42nb.display import Progress
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import Mapped
 from ait42nb.read import Documents
+from ait42nb.recall import Recalled
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -97,11 +98,18 @@ def stage_database(run: Run) -> Staged:
             connection.execute("begin")
             _write_rejects(run, connection)
             connection.execute("commit")
-            rejects = read_rejects(connection)
+            rejects = read_rejects(connection) + _rejects_on_record(run)
             database.run_statements(connection, indexes)
             database.fill_search(connection)
             database.run_statements(connection, triggers)
     return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
+
+
+def _rejects_on_record(run: Run) -> tuple[Reject, ...]:
+    """What earlier runs kept of the files that are not read again."""
+    unchanged = {file.source_path for file in run.get(Inventory).unchanged}
+    recalled = run.results.get(Recalled, Recalled())
+    return tuple(reject for row in recalled.rejects if (reject := Reject(*row)).source_path in unchanged)
 
 
 def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:

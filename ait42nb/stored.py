@@ -12,6 +12,7 @@ from ait42nb.adopt import adopt_database
 from ait42nb.backup import snapshot
 from ait42nb.errors import DatabaseRefused
 from ait42nb.home import require_space
+from ait42nb.inventory import Inventory
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """The snapshot, in the kit's schema; where there is no database yet, an empty one. `kind` as in DatabaseState."""
+    """The snapshot, in the kit's schema; an empty one where there is no database yet, or nothing to plan against it.
+
+    `kind` as in DatabaseState; `planned` tells whether it is what a merge is planned against.
+    """
 
     path: Path
     kind: str
+    planned: bool = True
 
     @property
     def exists(self) -> bool:
@@ -38,9 +43,9 @@ def take_snapshot(run: Run) -> Stored:
     """
     live, copy = run.home.database, run.work / "stored.db"
     state = database.inspect_database(live)
-    if state.kind == "none":
+    if state.kind == "none" or run.get(Inventory).nothing_changed:
         database.create(copy).close()
-        return Stored(copy, state.kind)
+        return Stored(copy, state.kind, planned=False)
     if state.kind in ("foreign", "damaged"):
         raise DatabaseRefused(
             live, state.reason, "It was left untouched; move it away, or restore a backup with rollback.ipynb"
