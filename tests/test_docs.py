@@ -171,6 +171,16 @@ def test_parameters_in_readme():
     assert told == parameters(ROOT / "notebooks/migrate.ipynb")
 
 
+def test_parameters_of_a_fleet_in_readme():
+    """README has the parameters of a fleet that no single home has, with the defaults and the words of their cell."""
+    rows = table("README.md", "Many homes at once")
+    of_a_home = parameters(ROOT / "notebooks/migrate.ipynb")
+
+    told = {name.strip("`"): (ast.literal_eval(default.strip("`")), words) for name, default, words in rows}
+    fleet = parameters(ROOT / "notebooks/fleet.ipynb")
+    assert told == {name: fleet[name] for name in fleet if name not in of_a_home}
+
+
 @pytest.mark.parametrize("file", sorted(ROOT.glob("params/*.yaml")), ids=lambda file: file.stem)
 def test_parameter_files(file):
     """A file for `papermill -f` gives parameters that exist, in values that are understood."""
