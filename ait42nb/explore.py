@@ -5,6 +5,7 @@ What agents wrote is shown as text: no markup, no terminal's commands, and no cr
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -218,7 +219,7 @@ def listing(run: Run, sessions: list[SessionRow]) -> Table:
             "status": row.status,
             "instances": row.instance_count,
             "messages": row.message_count,
-            "id" if redact else "task": Code(row.id) if redact else shorten(_clean(row.task), 64),
+            "id" if redact else "task": Code(row.id) if redact else shorten(_clean(row.task), 48),
         }
         for number, row in enumerate(sessions[:MOST_SHOWN], 1)
     ]
@@ -277,7 +278,6 @@ def _heading(run: Run, row: SessionRow) -> str:
 
 def _facts(row: SessionRow, redact: bool) -> Shown:
     facts = {
-        "id": Code(row.id),
         "workspace": Code(digest(row.workspace_path) if redact else row.workspace_path),
         "type": report.fixed(row.type, report.TYPES, redact),
         "status": row.status,
@@ -285,12 +285,21 @@ def _facts(row: SessionRow, redact: bool) -> Shown:
         "changed": report.moment(row.updated_at, redact),
         "completed": report.moment(row.completed_at, redact),
         "model": hidden(row.model or "", redact),
-        "runtimes": "" if redact else row.runtime_mix,
+        "runtimes": hidden(_names(row.runtime_mix), redact),
         "winner": row.winner_id,
         "files changed": row.total_files_changed,
         "lines": _lines(row.total_lines_added, row.total_lines_deleted),
     }
-    return Table([facts], _filled([facts]))
+    rows = [{"what": name, "is": value} for name, value in facts.items() if value not in (None, "")]
+    return Table(rows, {"what": "id", "is": row.id})
+
+
+def _names(runtimes: str | None) -> str:
+    """A session's runtimes: a list in JSON, if its writer kept to that."""
+    try:
+        return ", ".join(json.loads(runtimes or "[]"))
+    except (ValueError, TypeError, RecursionError):
+        return runtimes
 
 
 def _filled(rows: list[dict[str, object]]) -> list[str]:
@@ -396,8 +405,8 @@ class Message(Shown):
 
 
 _SUMMARY = "cursor:pointer;font-size:13px;opacity:0.72"
-# Boxes, blocks, code, and whatever a terminal was told: shown in letters of one breadth.
-_TERMINAL = re.compile("[\x1b\u2500-\u259f]|```")
+# Boxes, blocks, code, what is indented, and whatever a terminal was told: shown in letters of one breadth.
+_TERMINAL = re.compile("[\x1b\u2500-\u259f]|```|^(?: {2,}|\t)\\S", re.MULTILINE)
 # Control sequences (colours, the cursor), strings for the terminal itself (titles, links), and the shorter ones.
 _FORWARD = re.compile("(?:\x1b\\[|\x9b)([0-9]{0,3})C")
 _ESCAPES = re.compile(

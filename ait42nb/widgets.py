@@ -341,14 +341,14 @@ class SearchForm:
         workspaces = run.get(explore.History).workspaces
         names = [w.label(run.settings.redact) for w in workspaces]
 
-        def field(name: str, placeholder: str = "", options: tuple[str, ...] = (), width: str = "300px") -> object:
+        def field(name: str, placeholder: str = "", options: tuple[str, ...] = (), width: str = "236px") -> object:
             made = ipywidgets.Combobox(
                 description=name,
                 placeholder=placeholder,
                 options=options,
                 continuous_update=True,
                 layout={"width": width},
-                style={"description_width": "84px"},
+                style={"description_width": "78px"},
             )
             made.observe(self._changed, "value")
             return made
@@ -358,14 +358,14 @@ class SearchForm:
             "workspace": field("Workspace", "any", tuple(names), width="100%"),
             "type": field("Type", "any", TYPES),
             "status": field("Status", "any", SESSION_STATUSES),
-            "since": field("From", "2025, 2025-03 or 2025-03-01"),
+            "since": field("From", "2025-03-01"),
             "until": field("To", "2025-12"),
         }
-        self.number = field("Read no.", "the number of a session above")
+        self.number = field("Read no.", "a number above")
         self.number.unobserve(self._changed, "value")
         self.number.observe(self._read, "value")
-        self.list = ipywidgets.HTML(layout={"width": "100%"})
-        self.reading = ipywidgets.HTML(layout={"width": "100%"})
+        self.list = ipywidgets.HTML(layout={"width": "100%", "overflow": "auto"})
+        self.reading = ipywidgets.HTML(layout={"width": "100%", "overflow": "auto"})
         row = {"flex_flow": "row wrap"}
         query, workspace, *others = self.fields.values()
         query.value = filters.query
