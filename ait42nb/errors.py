@@ -56,6 +56,10 @@ class DatabaseLocked(Ait42Error):
     """Another program holds the database's write lock."""
 
 
+class BackupRefused(Ait42Error):
+    """A backup is damaged, hostile or not there."""
+
+
 class VerificationFailed(Ait42Error):
     """A stored value differs from its source, or the books do not balance: nothing was published."""
 

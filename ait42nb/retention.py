@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ait42nb import __version__, backup, redact, report, rollback
 from ait42nb import engine as duck
-from ait42nb.backup import Backup, BackupRefused, real_names, restore_to, sum_of
+from ait42nb.backup import Backup, real_names, restore_to, sum_of
 from ait42nb.database import driver_errors, inspect_database, open_existing, open_readonly, validate
 from ait42nb.display import Badge, Code, Notice, Shown, Stack, Table, size
-from ait42nb.errors import DatabaseRefused, SettingsError
+from ait42nb.errors import BackupRefused, DatabaseRefused, SettingsError
 from ait42nb.home import sync_folder
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import read_mapping

@@ -17,7 +17,7 @@ from IPython.display import display
 
 from ait42nb import __version__, backup, redact, report
 from ait42nb import engine as duck
-from ait42nb.backup import Backup, BackupRefused, check_backup, list_backups, move_into, restore_to, sync_file
+from ait42nb.backup import Backup, check_backup, list_backups, move_into, restore_to, sync_file
 from ait42nb.database import (
     driver_errors,
     holders,
@@ -29,6 +29,7 @@ from ait42nb.database import (
 from ait42nb.display import Badge, Code, Notice, Shown, Stack, Table, size
 from ait42nb.errors import (
     Ait42Error,
+    BackupRefused,
     DatabaseLocked,
     DatabaseRefused,
     HomeError,

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from ait42nb import backup, database, pipeline
-from ait42nb.backup import BackedUp, Backup, BackupRefused, Manifest, check_backup, list_backups, restore_to
+from ait42nb.backup import BackedUp, Backup, Manifest, check_backup, list_backups, restore_to
+from ait42nb.errors import BackupRefused
 from ait42nb.home import Home
 from ait42nb.samples import session
 
