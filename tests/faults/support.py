@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -128,6 +129,16 @@ def records(prefix: str, sessions: int, messages: int = 3, **overrides: object) 
 
 def fill(home: Home, kind: str) -> None:
     """A home before its first run, or one whose files have changed since: a merge."""
+    _, made = _filled(kind)
+    home.forget()
+    shutil.copytree(made.path, home.path, dirs_exist_ok=True)
+    home.mapping = dict(made.mapping)
+
+
+@cache
+def _filled(kind: str) -> tuple[tempfile.TemporaryDirectory, Home]:
+    folder = tempfile.TemporaryDirectory(prefix="faults-")
+    home = Home(Path(folder.name, "home"))
     for workspace in ("/src/app", "/src/docs"):
         home.write(workspace, [*records(workspace, 4), {"id": f"broken{workspace}"}])
     if kind == "merge":
@@ -135,6 +146,7 @@ def fill(home: Home, kind: str) -> None:
         home.write("/src/app", [*records("/src/app", 4, messages=6), *records("new", 3)])
         home.write("/src/docs", records("/src/docs", 4, status="failed", updatedAt="2026-01-01T00:00:00Z"))
         home.write("/src/web", [*records("web", 2), {"id": "broken"}])
+    return folder, home
 
 
 @dataclass(frozen=True)
@@ -189,10 +201,11 @@ def content(live: Path) -> Content | None:
 
 
 @contextmanager
-def survived(kind: str, home: Home, *, log: bool = False) -> Iterator[None]:
+def survived(kind: str, home: Home, *, killed: bool = False, log: bool = False) -> Iterator[None]:
     """One fault, from its beginning to the next run.
 
-    log: SQLite may have had to leave its log beside the database
+    killed: the run could not clear its folder away
+    log:    SQLite may have had to leave its log beside the database
 
     Afterwards the sources are byte for byte as before, the database as before or complete, and nothing lies about; the
     next run succeeds, and the oracle agrees with what it leaves.
@@ -201,7 +214,7 @@ def survived(kind: str, home: Home, *, log: bool = False) -> Iterator[None]:
         sources, before = Sources.of(home.path), content(home.database)
         yield
         assert Sources.of(home.path) == sources
-        require_tidy(home.path, log=log)
+        require_tidy(home.path, killed=killed, log=log)
         found = content(home.database)
         migrate_again(home)
         assert found in (before, content(home.database))
@@ -230,7 +243,7 @@ def require_tidy(home: Path, *, killed: bool = False, log: bool = False) -> None
     if killed:
         names = {name for name in names if not name.startswith(WORK_PREFIX)}
     if killed or log:
-        names -= {"sessions.db-wal", "sessions.db-shm"}
+        names -= {f"sessions.db{suffix}" for suffix in database.SIDE_FILES}
     assert not names
 
 
