@@ -36,7 +36,7 @@ class OnHome:
 
 @dataclass(frozen=True)
 class Settings(OnHome):
-    """The parameters of `migrate.ipynb`."""
+    """The parameters of `migrate.ipynb`; `validate.ipynb` offers some of them."""
 
     dry_run: bool = True
     strict: bool = False
@@ -49,21 +49,6 @@ class Settings(OnHome):
     redact: bool = True
     summary_path: str = ""
     memory_limit: str = "600MB"
-
-
-@dataclass(frozen=True)
-class ValidateSettings:
-    """The parameters of `validate.ipynb`."""
-
-    ait42_home: str = "~/.ait42"
-    strict: bool = False
-    redact: bool = True
-    summary_path: str = ""
-    dry_run: typing.ClassVar[bool] = True
-
-    @property
-    def home(self) -> Path:
-        return Path(self.ait42_home).expanduser().absolute()
 
 
 @dataclass(frozen=True)

@@ -9,46 +9,39 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
-
-from IPython.display import display
 
 from ait42nb import database, merge, pipeline, report
 from ait42nb.database import ValidationReport
-from ait42nb.display import Badge, Code, Details, Notice, Pre, Shown, Stack, Step, Steps, Table
+from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Step, Steps, Table
 from ait42nb.engine import sql
 from ait42nb.errors import Ait42Error, DatabaseRefused, StrictRefused, VerificationFailed
 from ait42nb.home import Home
 from ait42nb.pictures import bar_picture
 from ait42nb.pipeline import Run
 from ait42nb.redact import error_line
-from ait42nb.settings import Settings, ValidateSettings, read_settings
+from ait42nb.settings import Settings, read_settings
 from ait42nb.stage import Staged
 from ait42nb.stored import Stored
 from ait42nb.summary import shown_home, write_summary
-from ait42nb.verify import Verified
+from ait42nb.verify import Verified, verify_database
 
-# So many clean runs in a row before dual writing may end: a week of nightly ones.
-CLEAN_RUNS = 7
+# Dual writing may end after a week of clean nightly runs, the last of them lately.
+CLEAN_DAYS = 7
+LATELY = timedelta(days=2)
 
-STAGES = (
-    pipeline.take_inventory,
-    pipeline.take_snapshot,
-    pipeline.map_workspaces,
-    pipeline.read_documents,
-    pipeline.check_records,
-    pipeline.resolve_records,
-    pipeline.stage_database,
-    pipeline.verify_database,
-)
+# What a dry run does before it merges.
+STAGES = pipeline.STAGES[: pipeline.STAGES.index(verify_database) + 1]
 
 
 @dataclass(frozen=True)
 class Difference:
     """A session that the two stores do not hold alike.
 
-    fields: the columns of the session that differ; instances, messages: how many of them differ or are on one side only;
-    newer: the side with the later updatedAt, or neither
+    fields: the columns that differ, with `instances.` or `messages.` before theirs, and `unknown keys`; instances,
+    messages: how many of them differ or are on one side only; newer: the side with the later updatedAt, or neither;
+    waits: the next run would change something. Otherwise the database is ahead, or somebody deleted it there
     """
 
     session_id: str
@@ -56,7 +49,8 @@ class Difference:
     fields: tuple[str, ...] = ()
     instances: int = 0
     messages: int = 0
-    newer: Literal["json", "database", ""] = ""
+    newer: Literal["json", "database", "neither"] = "neither"
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,10 @@ class Reconciliation:
 
     def count(self, state: str) -> int:
         return sum(difference.state == state for difference in self.differences)
+
+    @property
+    def waiting(self) -> int:
+        return sum(difference.waits for difference in self.differences)
 
     @property
     def consistency(self) -> float:
@@ -86,22 +84,23 @@ class Health:
 
 @dataclass(frozen=True)
 class History:
-    """The last runs, the newest first, and where the migration stands (`migration_status`)."""
+    """The last merges (run_id, finished_at, drift), the newest first, and where the migration stands."""
 
-    runs: tuple[tuple, ...]
+    runs: tuple[tuple[str, str, int], ...]
     status: dict[str, object]
 
 
 def start(parameters: Mapping[str, object] | None = None, **more: object) -> Run:
-    """Open a run that changes nothing; see `pipeline.start`."""
+    """Open a run that changes nothing; see `pipeline.start`.
+
+    All parameters of migrate.ipynb are understood: one file of them serves both, and a mapping counts here as there.
+    """
+    pipeline.close_former(parameters)
     try:
-        given = read_settings({**(parameters or {}), **more}, ValidateSettings)
+        settings = read_settings({**(parameters or {}), **more})
     except Ait42Error as error:
         return Run(Settings(), Home(Settings().home), failure=error)
-    settings = Settings(
-        ait42_home=given.ait42_home, strict=given.strict, redact=given.redact, summary_path=given.summary_path
-    )
-    return pipeline.open_run(settings)
+    return pipeline.open_run(replace(settings, dry_run=True, reread=True))
 
 
 def examine_database(run: Run) -> Health:
@@ -111,18 +110,12 @@ def examine_database(run: Run) -> Health:
     """
     live = run.home.database
     state = database.inspect_database(live)
+    if state.kind in ("none", "empty", "guide"):
+        raise DatabaseRefused(live, state.reason, "Run migrate.ipynb first, which makes the database")
     if state.kind != "ours":
-        raise DatabaseRefused(live, state.reason, "Run migrate.ipynb first")
+        raise DatabaseRefused(live, state.reason, "Look at ait42_home, or restore a backup with rollback.ipynb")
     with closing(database.open_readonly(live)) as connection:
         return Health(database.validate(connection))
-
-
-def read_history(run: Run) -> History:
-    """What the runs before have found."""
-    with closing(database.open_readonly(run.home.database)) as connection, database.driver_errors(run.home.database):
-        cursor = connection.execute(sql("validate/status"))
-        status = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
-        return History(tuple(connection.execute(sql("validate/runs"))), status)
 
 
 def compare_stores(run: Run) -> Reconciliation:
@@ -136,31 +129,61 @@ def compare_stores(run: Run) -> Reconciliation:
             raise run.failure
     with closing(database.open_staging(run.get(Stored).path)) as connection:
         merge.attach(connection, run.get(Staged).path)
-        work = [session_id for session_id, _ in connection.execute(sql("merge/work"))]
-        found = [difference for session_id in work if (difference := _difference(connection, session_id))]
-        found += [
-            Difference(id_, "only_in_database") for (id_,) in connection.execute(sql("validate/only_in_database"))
-        ]
+        surplus = {id_: rows for id_, *rows in connection.execute(sql("validate/surplus"))}
+        odd = {id_ for (id_,) in connection.execute(sql("validate/unknown_keys"))}
+        suspects = {id_ for id_, _ in connection.execute(sql("merge/work"))} | surplus.keys() | odd
+        compared = (_compare(connection, id_, surplus.get(id_, (0, 0)), id_ in odd) for id_ in sorted(suspects))
+        found = [difference for difference in compared if difference]
+        surplus_sessions = connection.execute(sql("validate/only_in_database")).fetchall()
     books = run.get(Verified).balance.total["sessions"]
-    in_json = sum(difference.state != "only_in_database" for difference in found)
-    return Reconciliation(books["inserted"] - in_json, books["held"], tuple(found))
+    differences = (*found, *(Difference(id_, "only_in_database") for (id_,) in surplus_sessions))
+    return Reconciliation(books["inserted"] - len(found), books["held"], differences)
 
 
-def _difference(connection: sqlite3.Connection, session_id: str) -> Difference | None:
-    """How the two stores differ in a session, if they do; times count as instants."""
+def _compare(connection: sqlite3.Connection, session_id: str, surplus: tuple[int, int], odd: bool) -> Difference | None:
+    """How the two stores differ in a session that JSON has, if they do; times count as instants."""
     by_session = {"session_id": session_id}
     sides = {side: row for side, *row in connection.execute(sql("merge/session"), by_session)}
-    instances = len(connection.execute(sql("merge/instances"), by_session).fetchall())
-    messages = len(connection.execute(sql("merge/messages"), by_session).fetchall())
+    plan = merge.plan_session(connection, session_id)
+    waits = bool(plan.loser or {"inserted", "updated"} & {outcome for _, outcome in plan.outcomes})
     if "theirs" not in sides:
-        return Difference(session_id, "only_in_json", (), instances, messages)
+        counts = (len(connection.execute(sql(f"merge/{kind}"), by_session).fetchall()) for kind in _ROWS)
+        return Difference(session_id, "only_in_json", (), *counts, waits=waits)
     ours, theirs = (dict(zip(merge.SESSION_COLUMNS, sides[side], strict=True)) for side in ("ours", "theirs"))
-    columns = tuple(c for c in merge.SESSION_COLUMNS if merge.comparable(c, ours[c]) != merge.comparable(c, theirs[c]))
-    if not columns and not instances and not messages:
+    fields = dict.fromkeys(_differing(merge.SESSION_COLUMNS, sides["ours"], sides["theirs"]))
+    counts = []
+    for (kind, (columns, owner, begin)), missing in zip(_ROWS.items(), surplus, strict=True):
+        rows = [
+            (row[owner], _differing(columns, row[begin : begin + len(columns)], row[begin + len(columns) :]))
+            for row in connection.execute(sql(f"merge/{kind}"), by_session)
+        ]
+        counts.append(missing + sum(there is None or bool(differing) for there, differing in rows))
+        fields |= {f"{kind}.{column}": None for there, differing in rows if there is not None for column in differing}
+    if odd:
+        fields["unknown keys"] = None
+    if not fields and not any(counts):
         return None
-    newer = "json" if merge.later(ours["updated_at"], theirs["updated_at"]) else ""
+    newer = "json" if merge.later(ours["updated_at"], theirs["updated_at"]) else "neither"
     newer = "database" if merge.later(theirs["updated_at"], ours["updated_at"]) else newer
-    return Difference(session_id, "different", columns, instances, messages, newer)
+    waits = waits or (odd and plan.follows_json)
+    return Difference(session_id, "different", tuple(fields), *counts, newer, waits)
+
+
+# What merge/instances.sql and merge/messages.sql give: the columns, and where the row's owner and its values stand.
+_ROWS = {"instances": (merge.INSTANCE_COLUMNS, 1, 2), "messages": (merge.MESSAGE_COLUMNS, 2, 3)}
+
+
+def _differing(columns: tuple[str, ...], ours: list[object], theirs: list[object]) -> list[str]:
+    values = zip(columns, ours, theirs, strict=True)
+    return [c for c, mine, other in values if merge.comparable(c, mine) != merge.comparable(c, other)]
+
+
+def read_history(run: Run) -> History:
+    """What the runs before have found, from the snapshot, whose schema is this version's."""
+    with closing(database.open_staging(run.get(Stored).path)) as connection:
+        connection.row_factory = sqlite3.Row
+        status = dict(connection.execute(sql("validate/status")).fetchone())
+        return History(tuple(map(tuple, connection.execute(sql("validate/runs")))), status)
 
 
 def judge(run: Run) -> None:
@@ -170,37 +193,48 @@ def judge(run: Run) -> None:
     """
     if not run.get(Health).report.is_valid:
         raise VerificationFailed(run.home.database, "it is not valid", "Restore a backup with rollback.ipynb")
-    differences = run.get(Reconciliation).differences
-    if run.settings.strict and differences:
+    found = run.get(Reconciliation)
+    if run.settings.strict and (found.differences or found.held):
         raise StrictRefused(
             run.home.database,
-            f"{len(differences)} sessions are not alike in the two stores",
-            "Run migrate.ipynb, then this again",
+            f"{len(found.differences)} sessions are not alike in the two stores, {found.held} are held back",
+            f"{found.waiting} of them wait for the next run of migrate.ipynb; the table above says how they differ",
         )
 
 
 def verdict(run: Run) -> list[Step]:
     """The checklist of a cut-over: may dual writing end?"""
-    health, history, found = run.get(Health).report, run.get(History), run.get(Reconciliation)
-    clean = history.status["clean_runs"]
-    drilled = any(kind == "drill" and outcome == "ok" for _, _, kind, outcome, _ in history.runs)
+    status, found = run.get(History).status, run.get(Reconciliation)
     lines = (
-        (health.is_valid, "The database is valid", "Restore a backup with rollback.ipynb"),
-        (clean >= CLEAN_RUNS, f"{clean} clean runs in a row, {CLEAN_RUNS} are wanted", "Let the nightly job run on"),
-        (not found.held, f"{found.held} sessions are held back", "See migrate.ipynb's report, and mend them"),
+        (run.get(Health).report.is_valid, "The database is valid", "Restore a backup with rollback.ipynb"),
         (
-            not found.count("only_in_json"),
-            f"{found.count('only_in_json')} sessions stand in JSON only",
-            "Run migrate.ipynb",
+            status["clean_days"] >= CLEAN_DAYS,
+            f"Clean runs on {status['clean_days']} days in a row; {CLEAN_DAYS} are wanted",
+            "Let the nightly job run on; a run is clean if nothing is held or in conflict",
         ),
         (
-            not any(d.newer == "json" for d in found.differences),
-            f"{sum(d.newer == 'json' for d in found.differences)} sessions are newer in JSON",
-            "Run migrate.ipynb",
+            _lately(status["last_verified_at"]),
+            f"The last run was at {report.moment(status['last_verified_at'], run.settings.redact)}",
+            f"Look why the nightly job does not end; {LATELY.days} days are too long",
         ),
-        (drilled, "A restore was tried", "Run rollback.ipynb with action = drill"),
+        (not found.held, f"{found.held} sessions are held back", "migrate.ipynb's report says why, and the remedy"),
+        (not found.waiting, f"{found.waiting} sessions wait for the next run", "Run migrate.ipynb"),
+        (
+            status["last_drill"] is not None,
+            f"A restore was tried at {report.moment(status['last_drill'], run.settings.redact)}"
+            if status["last_drill"]
+            else "No restore was tried",
+            "Run rollback.ipynb with action = 'drill' and dry_run = False",
+        ),
     )
     return [Step("good" if good else "blocking", title, "" if good else remedy) for good, title, remedy in lines]
+
+
+def _lately(time: str | None) -> bool:
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(time) < LATELY
+    except (TypeError, ValueError):
+        return False
 
 
 # What the notebook shows
@@ -212,12 +246,12 @@ def show_health(run: Run) -> Shown:
         return report.skipped(run)
     found = run.get(Health).report
     title = "The database is valid" if found.is_valid else "The database is not valid"
-    details = (
-        Table([{"what": d} for d in found.details], caption="Found")
-        if found.details and not run.settings.redact
-        else None
+    details = found.details if not run.settings.redact else ()
+    return Stack(
+        Notice("good" if found.is_valid else "failed", title),
+        Pre(str(found)),
+        Table([{"what": detail} for detail in details], caption="Found") if details else None,
     )
-    return Stack(Notice("good" if found.is_valid else "failed", title), Pre(str(found)), details)
 
 
 def show_differences(run: Run) -> Shown:
@@ -235,17 +269,21 @@ def show_differences(run: Run) -> Shown:
     rows = [
         {
             "session": Code(d.session_id),
-            "state": d.state.replace("_", " "),
-            "newer": d.newer or "neither",
+            "state": d.state.replace("_", " ").replace("json", "JSON"),
+            "newer": d.newer.replace("json", "JSON"),
             "fields": ", ".join(d.fields),
             "instances": d.instances,
             "messages": d.messages,
+            "next run": "changes it" if d.waits else "leaves it",
         }
         for d in found.differences
     ]
-    kind = "good" if not found.differences else "warning"
+    # rounded down: all alike is said only where it is so
+    share = f"{int(found.consistency * 10_000) / 100:.2f} %"
     return Stack(
-        Notice(kind, f"{found.consistency:.2%} of the sessions in JSON are alike in the database"),
+        Notice(
+            "warning" if rows or found.held else "good", f"{share} of the sessions in JSON are alike in the database"
+        ),
         Table([{"sessions": label, "how many": n} for label, n in counts.items()]),
         Table(rows, caption="Not alike", limit=200) if rows else None,
     )
@@ -255,18 +293,22 @@ def show_drift(run: Run) -> Shown:
     """How much the stores differed when each of the last runs came."""
     if run.results.get(History) is None:
         return report.skipped(run)
-    runs = [row for row in reversed(run.get(History).runs) if row[2] == "migrate" and row[4] is not None]
-    drift = {(finished or run_id)[:16].replace("T", " "): n for run_id, finished, _, _, n in runs}
-    status = run.get(History).status
+    history, redact = run.get(History), run.settings.redact
+    drift = {f"{report.moment(time, redact)} {id_[-6:]}": n or 0 for id_, time, n in reversed(history.runs)}
+    status = history.status | {
+        name: report.moment(history.status[name], redact) for name in ("last_verified_at", "last_drill")
+    }
     return Stack(
-        bar_picture("Sessions that differed, run by run", drift) if drift else None,
-        Details("migration_status", Table([{"column": key, "value": value} for key, value in status.items()])),
+        bar_picture("Rows that differed when a run came", drift)
+        if drift
+        else Notice("info", "There was one run so far", "It put everything in; drift shows from the second one on."),
+        Details("migration_status", Table([{"column": name, "value": value} for name, value in status.items()])),
     )
 
 
 def show_verdict(run: Run) -> Shown:
     """Go or no-go, with the reasons."""
-    if run.failure and run.results.get(Reconciliation) is None:
+    if run.results.get(History) is None:
         return report.skipped(run)
     lines = Steps(verdict(run))
     if lines.blocked:
@@ -276,26 +318,28 @@ def show_verdict(run: Run) -> Shown:
 
 def summarize(run: Run) -> dict[str, object]:
     """The summary of a validation; of one that failed as far as it came."""
-    health, found = run.results.get(Health), run.results.get(Reconciliation)
-    compared = run.results.get(Verified)
+    health, found, verified = (run.results.get(kind) for kind in (Health, Reconciliation, Verified))
     validation = health.report if health else ValidationReport()
-    if compared:
-        validation = replace(validation, values_compared=compared.report.values_compared)
-    lines = verdict(run) if found else []
-    outcome = "failed" if run.failure else "held" if found and (found.held or found.differences) else "ok"
+    if verified:
+        validation = replace(validation, values_compared=verified.report.values_compared)
+    lines = verdict(run) if run.results.get(History) else []
+    alike = found and not found.held and not found.differences
     return {
-        "outcome": outcome,
+        "outcome": "failed" if run.failure else "ok" if alike else "held",
         "dry_run": True,
         "run_id": run.run_id,
         "ait42_home": shown_home(run),
         "errors": [error_line(run.failure, run.settings.redact, run.home.path)] if run.failure else [],
         "validation": validation.to_dict(),
         "reconciliation": {
-            "equal": found.equal if found else 0,
-            **{s: found.count(s) if found else 0 for s in ("different", "only_in_json", "only_in_database")},
-            "held": found.held if found else 0,
-            "consistency": round(found.consistency, 6) if found else 0.0,
-        },
+            "equal": found.equal,
+            **{state: found.count(state) for state in ("different", "only_in_json", "only_in_database")},
+            "held": found.held,
+            "waiting": found.waiting,
+            "consistency": round(found.consistency, 6),
+        }
+        if found
+        else {},
         "verdict": {
             "go": bool(lines) and all(line.kind == "good" for line in lines),
             "reasons": [line.title for line in lines if line.kind != "good"],
@@ -307,11 +351,6 @@ def show_summary(run: Run) -> None:
     """Show the outcome, carry the summary as JSON in this cell, and write it to `summary_path`."""
     content = summarize(run)
     write_summary(run, content)
-    words = {"ok": "Sound, and alike", "held": "Sound, but not alike; see above"}
-    shown = (
-        report.failure(run)
-        if run.failure
-        else Notice("good" if content["outcome"] == "ok" else "warning", words[content["outcome"]])
-    )
-    display(shown)
-    display({"application/json": content, "text/plain": str(Badge("info", content["outcome"]))}, raw=True)
+    words = {"ok": ("good", "Sound, and alike"), "held": ("warning", "Sound, but not alike; see above")}
+    shown = report.failure(run) if run.failure else Notice(*words[content["outcome"]])
+    report.show_summary(shown, content)

@@ -147,12 +147,18 @@ def parameters(notebook: Path) -> dict[str, tuple[object, str]]:
     return {node.target.id: (ast.literal_eval(node.value), told[node.target.id]) for node in assigned}
 
 
+# It understands all that migrate.ipynb does, so that one file of parameters serves both, but offers these.
+OFFERED = {"validate": ("ait42_home", "strict", "redact", "summary_path")}
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
 def test_parameters_of_a_notebook(notebook):
     """The parameters cell offers what the settings know, in their order and with their defaults."""
-    name = f"{notebook.stem.title().replace('Migrate', '')}Settings"
+    name = f"{notebook.stem.title().replace('Migrate', '').replace('Validate', '')}Settings"
     kind = getattr(settings if hasattr(settings, name) else import_module(f"ait42nb.{notebook.stem}"), name)
     fields = {field.name: field for field in dataclasses.fields(kind)}
+    if notebook.stem in OFFERED:
+        fields = {name: field for name, field in fields.items() if name in OFFERED[notebook.stem]}
     defaults = {
         name: field.default_factory() if field.default is dataclasses.MISSING else field.default
         for name, field in fields.items()
@@ -219,6 +225,7 @@ KITS = (
     "migration_ledger",
     "migration_rejects",
     "migration_residue",
+    "migration_status",
     "search_docs",
 )
 
@@ -296,8 +303,17 @@ def test_cited_names(document):
 SYSTEM = {"cd", "tar", "ls", "chmod", "df", "lsof", "printf", "sha256sum", "sqlite3"}
 
 
+def steps_of_workflows() -> list[str]:
+    """What the workflows in the docs run."""
+    workflows = [yaml.safe_load(block) for document in DOCS for block in fenced(document, "yaml")]
+    steps = [step for workflow in workflows for job in workflow["jobs"].values() for step in job["steps"]]
+    return [step["run"] for step in steps if "run" in step]
+
+
 @pytest.mark.parametrize(
-    "line", [line for document in DOCS for block in fenced(document, "sh") for line in block.splitlines()]
+    "line",
+    [line for document in DOCS for block in fenced(document, "sh") for line in block.splitlines()]
+    + steps_of_workflows(),
 )
 def test_example_commands(line):
     """Commands in the docs name targets, notebooks, files and parameters that exist."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from ait42nb.errors import SettingsError
-from ait42nb.settings import RollbackSettings, Settings, ValidateSettings, read_settings
+from ait42nb.settings import RollbackSettings, Settings, read_settings
 
 PARAMETERS = 'ait42_home: str = "~/.ait42"  # the folder\ndry_run: bool = True  # a look\nstrict: bool = False  # help'
 HASH = "0123456789abcdef"
@@ -144,7 +144,7 @@ def test_every_notebook_has_its_own_parameters():
     with pytest.raises(SettingsError, match="parameter action: 'undo' cannot be understood"):
         read_settings({"action": "undo"}, RollbackSettings)
     with pytest.raises(SettingsError, match="parameter reread: does not exist"):
-        read_settings({"In": ["", "# Parameters\nreread = True\n"]}, ValidateSettings)
+        read_settings({"In": ["", "# Parameters\nreread = True\n"]}, RollbackSettings)
 
 
 def test_the_home_is_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

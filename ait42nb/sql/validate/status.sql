@@ -1,2 +1,5 @@
--- Where the migration stands. SQLite. in: migration_status   out: its columns
-select phase, last_run, last_verified_at, clean_runs, held, conflicts, drift from migration_status
+-- Where the migration stands, and when a restore was last tried. SQLite. in: migration_status, migration_runs
+select
+    *,
+    (select max(finished_at) from migration_runs where kind = 'drill' and outcome = 'ok') as last_drill
+from migration_status
