@@ -19,7 +19,7 @@ import oracle
 
 from ait42nb import pipeline, samples
 from ait42nb.mapping import workspace_hash
-from ait42nb.summary import summarize
+from ait42nb.summary import read_summary, summarize
 
 pytest.register_assert_rewrite("support")  # which asserts for the tests of the faults
 
@@ -66,6 +66,14 @@ class Home:
         """A run as it comes, failed or not."""
         settings = {"ait42_home": str(self.path), "dry_run": False, "backup": False, "redact": False} | parameters
         return pipeline.migrate(**settings)
+
+    def execute(self, notebook: Path, out: Path, **parameters: object) -> dict[str, object]:
+        """A notebook as papermill runs it, in a kernel; its summary."""
+        import papermill  # takes a second
+
+        given = {"ait42_home": str(self.path), **parameters}
+        papermill.execute_notebook(str(notebook), str(out), parameters=given, progress_bar=False)
+        return read_summary(out)
 
     def forget(self) -> None:
         """As if it had never been migrated."""

@@ -395,19 +395,12 @@ def test_everything_can_be_shown(old):
     assert retain(old).get(Compared).unstored == {}
 
 
-def execute(home, out: Path, **parameters) -> dict:
-    papermill.execute_notebook(
-        str(NOTEBOOK), str(out), parameters={"ait42_home": str(home.path), **parameters}, progress_bar=False
-    )
-    return read_summary(out)
-
-
 def test_notebook(old, tmp_path):
     """The notebook shows first, and removes when told; its summary says what."""
     path = tmp_path / "summary.json"
 
-    shown = execute(old, tmp_path / "dry.ipynb")
-    done = execute(old, tmp_path / "out.ipynb", dry_run="false", summary_path=str(path))
+    shown = old.execute(NOTEBOOK, tmp_path / "dry.ipynb")
+    done = old.execute(NOTEBOOK, tmp_path / "out.ipynb", dry_run="false", summary_path=str(path))
 
     assert (shown["outcome"], shown["files"]) == ("ok", {"found": 2, "may_go": 2, "removed": 0})
     assert (done["outcome"], done["files"]) == ("ok", {"found": 2, "may_go": 2, "removed": 2})
@@ -420,7 +413,7 @@ def test_notebook_fails_in_its_last_cell(home, tmp_path):
     home.write("/home/aki/app", [session(id="s1")])
     out = tmp_path / "out.ipynb"
     with pytest.raises(papermill.PapermillExecutionError, match="there is none"):
-        execute(home, out)
+        home.execute(NOTEBOOK, out)
 
     cells = [cell for cell in json.loads(out.read_text())["cells"] if cell["cell_type"] == "code"]
     raised = [n for n, cell in enumerate(cells) if any(o["output_type"] == "error" for o in cell["outputs"])]

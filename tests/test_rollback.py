@@ -471,20 +471,13 @@ def test_a_drill_after_hashes_were_accepted(home):
 # The notebook ---------------------------------------------------------------------------------------------------------
 
 
-def execute(home, out: Path, **parameters) -> dict:
-    papermill.execute_notebook(
-        str(NOTEBOOK), str(out), parameters={"ait42_home": str(home.path), **parameters}, progress_bar=False
-    )
-    return read_summary(out)
-
-
 def test_notebook(migrated, tmp_path):
     """The notebook lists, shows, restores, and carries its summary; `summary_path` gets the same."""
     path = tmp_path / "summary.json"
 
-    listed = execute(migrated, tmp_path / "list.ipynb")
-    summary = execute(
-        migrated, tmp_path / "out.ipynb", action="restore_database", dry_run="false", summary_path=str(path)
+    listed = migrated.execute(NOTEBOOK, tmp_path / "list.ipynb")
+    summary = migrated.execute(
+        NOTEBOOK, tmp_path / "out.ipynb", action="restore_database", dry_run="false", summary_path=str(path)
     )
 
     assert (listed["outcome"], listed["action"], listed["errors"]) == ("ok", "", [])
@@ -501,7 +494,7 @@ def test_notebook_fails_in_its_last_cell(migrated, tmp_path):
     """A failure is shown where it happened, later steps say that they were skipped, and only the last cell raises."""
     out = tmp_path / "out.ipynb"
     with pytest.raises(papermill.PapermillExecutionError, match="no such backup"):
-        execute(migrated, out, action="restore_json", backup_id="20200101T000000Z", dry_run=False)
+        migrated.execute(NOTEBOOK, out, action="restore_json", backup_id="20200101T000000Z", dry_run=False)
 
     cells = [cell for cell in json.loads(out.read_text())["cells"] if cell["cell_type"] == "code"]
     raised = [n for n, cell in enumerate(cells) if any(o["output_type"] == "error" for o in cell["outputs"])]
