@@ -4,8 +4,9 @@ BIN := .venv/bin/python
 INSTALLED := .venv/.installed
 # What people leave beside the notebooks by following the README is not ours to check.
 NOTEBOOKS = $(filter-out notebooks/out%,$(wildcard notebooks/*.ipynb))
-STRIP = $(BIN) -m nbstripout --keep-id --drop-tagged-cells injected-parameters \
-    --extra-keys "metadata.papermill metadata.widgets metadata.language_info.version cell.metadata.papermill cell.metadata.execution"
+STRIP = $(BIN) -m nbstripout --keep-id --drop-tagged-cells "injected-parameters papermill-error-cell-tag" \
+    --extra-keys "metadata.papermill metadata.widgets cell.metadata.papermill cell.metadata.execution \
+    $(addprefix metadata.language_info.,version codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer)"
 
 # A slow suite. pytest's exit code decides, so a folder whose tests cannot be collected fails; what is skipped says why.
 suite = $(if $(wildcard tests/$(1)/test_*.py),$(BIN) -m pytest -rs tests/$(1) $(ARGS),@echo "tests/$(1): no test files")
