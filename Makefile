@@ -4,7 +4,7 @@ BIN := .venv/bin/python
 INSTALLED := .venv/.installed
 # What people leave beside the notebooks by following the README is not ours to check.
 NOTEBOOKS = $(filter-out notebooks/out%,$(wildcard notebooks/*.ipynb))
-STRIP = $(BIN) -m nbstripout --keep-id --drop-tagged-cells "injected-parameters papermill-error-cell-tag" \
+STRIP = $(BIN) -m nbstripout --keep-id --drop-tagged-cells injected-parameters \
     --extra-keys "metadata.papermill metadata.widgets cell.metadata.papermill cell.metadata.execution \
     $(addprefix metadata.language_info.,version codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer)"
 
