@@ -12,6 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -26,7 +28,6 @@ from support import (
     content,
     fault,
     fill,
-    require,
     require_complete,
     require_tidy,
     start,
@@ -43,12 +44,12 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "migrate.ipynb"
 
 @dataclass(frozen=True)
 class Scene:
-    """A home before a run; what its database says before and after one; how long a run takes, and what it passes."""
+    """A home before a run; what its database says before and after one; when each stage begins, and what it passes."""
 
     home: Path
     before: Content | None
     after: Content
-    seconds: float
+    begins: dict[str, float]
     places: list[str]
     slices: bool = False
 
@@ -56,36 +57,49 @@ class Scene:
         return shutil.copytree(self.home, folder / "home")
 
 
-def run(home: Path, kill_at: str | None = None, slices: bool = False, after: float | None = None) -> list[str] | None:
-    """Migrate in a process of its own. Returns: the places that it passed in publishing; None where it was killed."""
+@dataclass
+class Ran:
+    """When each stage began; the places that were passed in publishing, None where it was killed."""
+
+    begins: dict[str, float]
+    places: list[str] | None
+
+
+def run(home: Path, kill_at: str | None = None, slices: bool = False, after: tuple[str, float] | None = None) -> Ran:
+    """Migrate in a process of its own, and kill it at a place, or so many seconds after a stage has begun."""
     process, pipe = start(victim.migrate, str(home), kill_at, slices)
+    began = time.perf_counter()
+    ran = Ran({}, None)
     try:
-        require(pipe, "ready")
-        if after is not None and not pipe.poll(after):
-            process.kill()
-        try:
-            assert pipe.poll(PATIENCE), "the run hangs"
-            failure, places = pipe.recv()
-        except EOFError:
-            process.join(PATIENCE)
-            assert process.exitcode == -signal.SIGKILL
-            return None
+        while not isinstance(said := hear(pipe), tuple):
+            ran.begins[said] = time.perf_counter() - began
+            # A stage that is over sooner is killed as soon as the next one begins.
+            if after and said == after[0] and not (pipe.poll(after[1]) and isinstance(pipe.recv(), tuple)):
+                process.kill()
+        failure, ran.places = said
         assert not failure
-        return places
+    except EOFError:
+        process.join(PATIENCE)
+        assert process.exitcode == -signal.SIGKILL
     finally:
         process.kill()
         process.join()
         pipe.close()
+    return ran
+
+
+def hear(pipe: Connection) -> object:
+    assert pipe.poll(PATIENCE), "the run hangs"
+    return pipe.recv()
 
 
 def scene(home: Path, folder: Path, *, slices: bool = False) -> Scene:
     """Measure the run from which nobody takes anything away; the oracle agrees with what it leaves."""
     reference = shutil.copytree(home, folder / "reference")
-    began = time.perf_counter()
-    places = run(reference, slices=slices)
-    seconds = time.perf_counter() - began
+    ran = run(reference, slices=slices)
     require_complete(reference)
-    return Scene(home, content(home / "sessions.db"), content(reference / "sessions.db"), seconds, places, slices)
+    before, after = content(home / "sessions.db"), content(reference / "sessions.db")
+    return Scene(home, before, after, ran.begins, ran.places, slices)
 
 
 @pytest.fixture(scope="module", params=["first", "merge", "slices"])
@@ -102,7 +116,7 @@ def survive(scene: Scene, folder: Path, **kill: object) -> bool:
     with fault("killed"):
         home = scene.copy(folder)
         sources = Sources.of(home)
-        killed = run(home, slices=scene.slices, **kill) is None
+        killed = run(home, slices=scene.slices, **kill).places is None
         assert Sources.of(home) == sources
         require_tidy(home, killed=True)
         require_whole(scene, content(home / "sessions.db"))
@@ -143,11 +157,16 @@ def kill_all(scene: Scene, folder: Path, kills: list[dict[str, object]]) -> int:
 
 
 def test_killed_at_any_time(found: Scene, tmp_path: Path):
-    """At moments spread evenly over the whole run, a little shaken."""
-    shaken = random.Random(1)
-    moments = [found.seconds * (n + shaken.random()) / MOMENTS for n in range(MOMENTS)]
-    killed = kill_all(found, tmp_path, [{"after": moment} for moment in moments])
-    assert killed >= MOMENTS / 2, "the runs ended before they were killed"
+    """At moments spread over the whole run, a little shaken: as many in each stage as it takes time."""
+    begins, shaken = [*found.begins.items(), ("the end", max(found.begins.values()) * 1.05)], random.Random(1)
+    first = begins[0][1]
+    moments = [first + (begins[-1][1] - first) * (n + shaken.random()) / MOMENTS for n in range(MOMENTS)]
+    kills = [
+        (stage, moment - at) for moment in moments for (stage, at), (_, end) in pairwise(begins) if at <= moment < end
+    ]
+    killed = kill_all(found, tmp_path, [{"after": kill} for kill in kills])
+    assert killed >= len(kills) - 2, "the runs ended before they were killed"
+    assert len(kills) == MOMENTS
 
 
 def test_killed_in_publishing(found: Scene, tmp_path: Path):

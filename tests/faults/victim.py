@@ -21,13 +21,14 @@ LAST_STAGES = (pipeline.back_up, pipeline.publish_database)
 
 
 def migrate(pipe: Connection, home: str, kill_at: str | None, slices: bool) -> None:
-    """Migrate a home; tell the pipe when it begins, then what came of it: the failure, and the places passed."""
+    """Migrate a home; tell the pipe of each stage that begins, and at the end the failure and the places."""
     if slices:
         publish.SLICE_SECONDS = publish.PAUSE = 0.0
     places = Places(kill_at)
     pipe.send("ready")
     run = pipeline.start(ait42_home=home, dry_run=False, redact=False)
     for stage in pipeline.STAGES:
+        pipe.send(stage.__name__)
         sys.setprofile(places if stage in LAST_STAGES else None)
         run.step(stage)
         sys.setprofile(None)
