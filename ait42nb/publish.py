@@ -217,7 +217,7 @@ def _told(reason: str, entity: str, pointer: str | None) -> dict[str, object]:
 
 def _with_unchanged(run: Run, books: Balance) -> Balance:
     """The books with the files that were not read again, for which nothing has changed."""
-    known = {file.source_path: file.record.settled for file in run.get(Inventory).unchanged}
+    known = {file.source_path: file.record.settled for file in run.get(Inventory).unchanged if file.record.settled}
     names = [file.source_path for file in run.get(Inventory).files]
     return Balance({name: (books.files | known)[name] for name in names if name in books.files or name in known})
 
@@ -235,7 +235,7 @@ def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconcile
     for row in _files(run):
         kinds = reconciled.balance.files.get(row["source_path"])
         row["balance"] = kinds and json.dumps(kinds)
-        row["settled"] = kinds and json.dumps(reconciled.balance.settled(row["source_path"], reconciled.effect.kept))
+        row["settled"] = json.dumps(reconciled.balance.settled(row["source_path"], reconciled.effect.kept))
         for kind in KINDS:
             row[kind] = kinds[kind]["source"] if kinds else 0
         connection.execute(sql("publish/write_file"), row)

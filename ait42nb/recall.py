@@ -105,7 +105,7 @@ def _record(
     books = json.loads(settled) if settled else None
     return Record(
         source_path, workspace_hash, workspace_path, size_bytes, mtime_ns, sha256, books, run_id,
-        known=bool(known and proven and rested and books),
+        known=bool(known and proven and rested and books is not None),
     )  # fmt: skip
 
 

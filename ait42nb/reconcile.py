@@ -51,7 +51,7 @@ class Balance:
         kept: (source_path, kind) -> rows in which the database has something else than JSON, and keeps it
         """
         books = {}
-        for kind, row in self.files[source_path].items():
+        for kind, row in self.files.get(source_path, {}).items():
             newer = kept.get((source_path, kind), 0)
             stored = row["source"] - row["shadowed"] - row["held"]
             books[kind] = row | dict.fromkeys(("inserted", "updated"), 0)

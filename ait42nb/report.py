@@ -140,8 +140,18 @@ def inventory(run: Run) -> Shown:
     table = Table(rows, columns, caption=caption, right={"size"}, limit=200, empty="There are no session files.")
     kind = run.get(Stored).kind
     return Stack(
-        table, f"There is {'no database yet' if kind == 'none' else 'a database: what is new is merged into it'}."
+        table,
+        f"There is {'no database yet' if kind == 'none' else 'a database: what is new is merged into it'}.",
+        _left_alone(run),
     )
+
+
+def _left_alone(run: Run) -> str | None:
+    unchanged = len(run.get(Inventory).unchanged)
+    if not unchanged:
+        return None
+    words = "is as the last run left it" if unchanged == 1 else "are as the last run left them"
+    return f"{counted(unchanged, 'file')} {words}, in both stores, and not read again. reread = True reads all."
 
 
 def workspaces(run: Run) -> Shown:
@@ -238,8 +248,9 @@ def history(run: Run) -> Shown:
     """What the files tell: the sessions over time, by workspace and by runtime."""
     if run.results.get(Staged) is None:
         return skipped(run)
-    # What is not read again is not in the staging file.
-    path = run.home.database if run.get(Inventory).unchanged else run.get(Staged).path
+    # What is not read again is not in the staging file; and by publishing that became the database.
+    staged = run.get(Staged).path
+    path = run.home.database if run.get(Inventory).unchanged or not staged.exists() else staged
     with closing(database.open_readonly(path)) as connection:
         return draw_history(connection, run.settings.redact)
 
@@ -279,8 +290,14 @@ def proof(run: Run) -> Shown:
     ]
     columns = ["workspace", "sessions", "instances", "messages"]
     views = Table(rows, columns, caption="Through the editor's eyes", total=True, limit=200)
+    if run.get(Inventory).nothing_changed:
+        return Notice("good", "Nothing is staged, so there is nothing to prove", _left_alone(run))
     title = f"{report.values_compared:,} values compared with their source, {report.values_different:,} differ"
-    return Stack(Notice("good" if report.is_valid else "failed", title), views, Details("Validation", Pre(str(report))))
+    return Stack(
+        Notice("good" if report.is_valid else "failed", title, _left_alone(run)),
+        views,
+        Details("Validation", Pre(str(report))),
+    )
 
 
 def books(run: Run) -> Shown:

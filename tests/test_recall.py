@@ -205,3 +205,17 @@ def test_a_backup_holds_the_files_that_were_not_read(three):
     again = three.run(backup=True)
     assert not again.get(Inventory).readable
     assert not again.get(BackedUp).made
+
+
+def test_a_broken_file_is_read_once(home):
+    """Nobody has mended it; what was salvaged from it, and what was not, stays as it is."""
+    broken = json.dumps([session(id="a"), session(id="b")])[:-30]
+    home.write(APP, broken)
+    home.write(WEB, "{}")
+    home.write(LIB, b"\xff")
+    home.run()
+    before = content(home.database)
+    assert read_again(home) == []
+    assert summarize(home.run())["balance"] == summarize(home.run(reread=True))["balance"]
+    assert summarize(home.run())["rejects"] == summarize(home.run(reread=True))["rejects"]
+    assert content(home.database) == before

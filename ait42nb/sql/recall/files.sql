@@ -6,7 +6,7 @@
 -- something that a person deleted from the database is read each time: what it holds may still want its ids.
 select
     source_path, workspace_hash, workspace_path, size_bytes, mtime_ns, sha256, settled, run_id,
-    state = 'read'
+    state in ('read', 'malformed', 'not_an_array', 'invalid_utf8')
     and $kit_version is (
         select kit_version from migration_runs
         where kind = 'migrate' and finished_at is not null
