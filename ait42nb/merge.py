@@ -456,9 +456,11 @@ def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[
     residue = {
         (entity, key): document for entity, key, document in connection.execute(sql("merge/residue"), by_session)
     }
-    for id_, number in connection.execute(sql("merge/lost_references"), by_session):
-        document = residue.get(("message", id_), "{}").removesuffix("}")
-        residue["message", id_] = f'{document}{"," if document != "{" else ""}"instanceId":{number}}}'
+    written = {row["id"]: row["instance_id"] for row in plan.messages}
+    for id_, number, kept in connection.execute(sql("merge/lost_references"), by_session):
+        if written.get(id_) == number or "instanceId" in dict(scan.members(kept or "{}")):
+            document = residue.get(("message", id_), "{}").removesuffix("}")
+            residue["message", id_] = f'{document}{"," if document != "{" else ""}"instanceId":{number}}}'
     for planned, stored in renamed.items():
         document = residue.pop(("message", planned), "{}")
         if not document.startswith('{"id":'):
@@ -468,6 +470,8 @@ def _write_residue(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[
     if not plan.follows_json:
         new = {("instance", str(row["instance_id"])) for row in plan.instances}
         new |= {("message", renamed.get(row["id"], row["id"])) for row in plan.messages}
+        for entity, key in new:
+            connection.execute(sql("merge/drop_residue"), {"entity": entity, "key": key, **by_session})
         residue = {place: document for place, document in residue.items() if place in new}
     else:
         for key, query in (("instances", "merge/instance_order"), ("chatHistory", "merge/message_order")):

@@ -638,6 +638,21 @@ def test_residue_follows_json(home, tmp_path):
     assert exported(home, tmp_path)["s"]["task"] == "theirs"
 
 
+def test_residue_of_a_row_that_is_gone(home):
+    """What was kept beside a message that somebody deleted is not kept beside a new one of its id."""
+    home.write(APP, [session(id="s", updatedAt=NOW, chatHistory=[message(id="m1", unknown=1)])])
+    migrate(home)
+    database(home, "delete from chat_messages")
+    home.write(APP, [session(id="s", updatedAt=NOW)])
+    migrate(home)
+    home.write(APP, [session(id="s", updatedAt=BEFORE, chatHistory=[message(id="m1")])])
+
+    summary = migrate(home)
+
+    assert summary["warnings"] == {"older_json": 1} and outcomes(summary, "messages") == {"inserted": 1}
+    assert home.rows("select * from migration_residue") == []
+
+
 def test_order_follows_json(home, tmp_path):
     """Lists stand in JSON's order, whatever the rows say; what only the database has comes last."""
     messages = [message(id="m2"), message(id="m3")]
@@ -685,22 +700,22 @@ def test_a_message_and_its_instance(home):
 
 
 def test_a_message_of_an_instance_that_somebody_deleted(home, tmp_path):
-    """What JSON says of it has no column in this database: residue keeps the number, beside the unknown keys."""
-    record = session(id="s", instances=[instance()], chatHistory=[message(id="m1")])
+    """What JSON says of a new one has no column in this database: residue keeps the number, beside unknown keys."""
+    record = session(id="s", instances=[instance()], chatHistory=[message(id="m1", instanceId=1)])
     home.write(APP, [record])
     migrate(home)
     database(home, "delete from instances")
     record["chatHistory"] += [message(id="m2", instanceId=1), message(id="m3", instanceId=1, unknown=1)]
     home.write(APP, [record])
+    migrate(home)
+    home.write(APP, [record | {"task": "changed"}])
 
     migrate(home)
 
-    assert home.rows("select id, instance_id_ref from chat_messages order by id") == [
-        ("m1", None), ("m2", None), ("m3", None),
-    ]  # fmt: skip
-    assert home.rows("select key, document from migration_residue order by key") == [
-        ("m2", '{"instanceId":1}'), ("m3", '{"unknown":1,"instanceId":1}'),
-    ]  # fmt: skip
+    assert home.rows("select count(instance_id_ref), count(*) from chat_messages") == [(0, 3)]
+    kept = home.rows("select key, document from migration_residue order by key")
+    assert kept == [("m2", '{"instanceId":1}'), ("m3", '{"unknown":1,"instanceId":1}')]
+    # the database took m1's away itself: that is its change
     assert [each["instanceId"] for each in exported(home, tmp_path)["s"]["chatHistory"]] == [None, 1, 1]
 
 
