@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,6 +57,7 @@ class Record:
     row: Row
     instances: dict[int, Row] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)  # of the messages, repeats included
     places: dict[tuple[str, Any], int] = field(default_factory=dict)
     extras: dict[tuple[str, Any], Row] = field(default_factory=dict)
 
@@ -118,7 +118,8 @@ class Result:
     warnings: Counter[str] = field(default_factory=Counter)
     conflicts: set[str] = field(default_factory=set)
     older: set[str] = field(default_factory=set)
-    ordered: dict[str, Record] = field(default_factory=dict)  # sessions whose lists must stand in JSON's order
+    # sessions whose lists must stand in JSON's order: the instances' numbers, the messages' stored ids
+    ordered: dict[str, tuple[list[int], list[str]]] = field(default_factory=dict)
 
     def count(self, kind: str, outcome: str, n: int = 1) -> None:
         self.books[kind][outcome] += n
@@ -185,11 +186,11 @@ def read_record(path: str, pointer: str, workspace: str, value: Row) -> Record:
         record.instances[number] = {key: element[key] for key in INSTANCE}
         record.places["instance", number] = place
         record.extras["instance", number] = unknown(element)
-    repeats = set()
+    firsts: dict[str, int] = {}
+    record.order = [firsts.setdefault(canonical(element), len(firsts)) for element in value["chatHistory"]]
     for place, element in enumerate(value["chatHistory"]):
-        if canonical(element) in repeats:
+        if record.order[place] < len(record.messages):
             continue
-        repeats.add(canonical(element))
         row = {key: element[key] for key in MESSAGE}
         key = "message", len(record.messages)
         record.places[key], record.extras[key] = place, unknown(element)
@@ -308,7 +309,7 @@ def merge_session(record: Record, ids: list[str], before: Database, result: Resu
             database.instances |= {(session, number): dict(row) for number, row in record.instances.items()}
             database.messages |= {id_: deepcopy(message) for id_, message in zip(ids, record.messages, strict=True)}
             follow(record, ids, database, set(), everything=True)
-            result.ordered[session] = record
+            result.ordered[session] = list(record.instances), ids
         for kind, size in (("sessions", 1), ("instances", len(record.instances)), ("messages", len(record.messages))):
             result.count(kind, outcome, size)
         return
@@ -344,7 +345,7 @@ def merge_session(record: Record, ids: list[str], before: Database, result: Resu
     merging.conclude(before)
     follow(record, ids, database, new, everything=changed and not older)
     if changed and not older:
-        result.ordered[session] = record
+        result.ordered[session] = list(record.instances), ids
     drop_references(database, session)
 
 
@@ -431,7 +432,7 @@ def side_that_changed(ours_is_base: bool, theirs_is_base: bool) -> str:
 
 
 def unchanged(base: Record, now: Record) -> bool:
-    """Whether JSON says the same as at the last run; order does not count."""
+    """Whether JSON says the same as at the last run; order does not count, but repeats do."""
 
     def said(record: Record) -> list[Any]:
         rows = [record.row, *(record.instances[number] for number in sorted(record.instances))]
@@ -440,6 +441,7 @@ def unchanged(base: Record, now: Record) -> bool:
             sorted(record.instances),
             sorted(message.own + canonical(comparable_row(message.row)) for message in record.messages),
             sorted(f"{entity} {extra[NOTE]}" for (entity, _), extra in record.extras.items() if NOTE in extra),
+            record.order if len(record.order) > len(record.messages) else None,
         ]
 
     return said(base) == said(now)
@@ -489,8 +491,12 @@ def follow(record: Record, ids: list[str], database: Database, new: set[tuple[st
         if not everything and (entity, key) not in new:
             continue
         if entity == "message":
-            id_, own = ids[key], record.messages[key].own
-            extra = extra | ({"id": own} if own != id_ else {})
+            id_, message = ids[key], record.messages[key]
+            extra = extra | ({"id": message.own} if message.own != id_ else {})
+            number, kept = message.row["instanceId"], database.residue.get(("message", record.session, id_), {})
+            lost = number is not None and (record.session, number) not in database.instances
+            if lost and ("instanceId" in kept or database.messages[id_].row["instanceId"] == number):
+                extra |= {"instanceId": number}
             key = id_
         place = (entity, record.session, str(key))
         database.residue.pop(place, None)
@@ -503,9 +509,3 @@ def drop_references(database: Database, session: str) -> None:
     for message in database.messages.values():
         if message.session == session and (session, message.row["instanceId"]) not in database.instances:
             message.row["instanceId"] = None
-
-
-def rows_without_owner(database: Database) -> Iterator[str]:
-    """Nothing may be left of a session that is not there."""
-    yield from (session for session, _ in database.instances if session not in database.sessions)
-    yield from (message.session for message in database.messages.values() if message.session not in database.sessions)
