@@ -410,7 +410,7 @@ _TERMINAL = re.compile("[\x1b\u2500-\u259f]|```|^(?: {2,}|\t)\\S", re.MULTILINE)
 # Control sequences (colours, the cursor), strings for the terminal itself (titles, links), and the shorter ones.
 _FORWARD = re.compile("(?:\x1b\\[|\x9b)([0-9]{0,3})C")
 _ESCAPES = re.compile(
-    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?|\x1b[ -/]*[0-~]"
+    "(?:\x1b\\[|\x9b)[0-?]*[ -/]*(?:[@-~]|\\Z)|\x1b[\\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\\\|\x9c)?|\x1b[ -/]*[0-~]"
 )
 
 
