@@ -1,6 +1,7 @@
 -- wrong_type: a value is of another kind than its field. An integer has digits only: 1.0, 1e0 and -0 are none. One row a value.
 -- DuckDB. in: members, fields   out: file_no, ordinal, reason, entity, pointer, key, detail
-select file_no, ordinal, entity, pointer, key, concat('should be ', fields.kind, ', but is ', members.kind) as detail, 'wrong_type' as reason
+select file_no, ordinal, entity, pointer, key, 'wrong_type' as reason,
+    replace(concat('should be ', fields.kind, ', but is ', members.kind), 'strings', 'list of strings') as detail
 from members
 join fields using (entity, key)
 where occurrence = 1
