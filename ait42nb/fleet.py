@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "migrate.ipynb"
 
-# How often a home is tried whose worker was lost, or had to be stopped; one that fails is tried once more.
-TRIES, TRIES_AFTER_FAILURE = 3, 2
+# How often a home is tried at most, since its worker may be lost or stuck; and how often it may fail by itself.
+TRIES, FAILURES = 3, 2
+LOST = "Its worker was lost each time. Look at the machine's memory, then run again."
 # A run is a straggler after so many seconds or so many times the median, and what its bytes take at so many a second.
 PATIENCE, FAR_OVER, RATE = 120.0, 10, 1_000_000
 FETCH, TICK = 20.0, 0.5
@@ -330,36 +331,39 @@ class _Driver:
     """Hands out the homes, one to a worker, and takes back what becomes of them."""
 
     def __init__(self, run: Run, client: Client, threads: int, folder: Path, progress: Progress) -> None:
-        self.run, self.client, self.threads, self.folder, self.progress = run, client, threads, folder, progress
-        self.template = NOTEBOOK.read_text(encoding="utf-8")
+        self.client, self.threads, self.folder, self.progress = client, threads, folder, progress
+        self.template = _template()
         of_each = {f.name for f in fields(FleetSettings)} & {f.name for f in fields(Settings)} - {"summary_path"}
         self.parameters = {name: getattr(run.settings, name) for name in sorted(of_each)}
+        self.waiting: deque[_Task] = deque()
         self.running: dict[Future, _Task] = {}
         self.ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        self.told: dict[str, list[tuple[float, dict[str, object]]]] = {}  # key -> when a worker began with it
+        self.begun: dict[str, list[tuple[float, str, int]]] = {}  # key -> when, on which worker, how many bytes
         self.seconds: list[float] = []
         self.topic = f"ait42nb-{run.run_id}"
         client.subscribe_topic(self.topic, self._hear)
 
     def _hear(self, event: tuple[float, dict[str, object]]) -> None:
-        self.told.setdefault(event[1]["key"], []).append((time.time(), event[1]))
+        told = event[1]
+        self.begun.setdefault(told["key"], []).append((time.time(), told["worker"], told["bytes"]))
 
     def drive(self, homes: Iterable[Path]) -> list[Migrated]:
         tasks = [_Task(home) for home in homes]
-        waiting, alive_at = deque(tasks), time.time()
-        while waiting or self.running:
+        self.waiting.extend(tasks)
+        alive_at = time.time()
+        while self.waiting or self.running:
             alive = self._alive()
             alive_at = time.time() if alive else alive_at
             if time.time() - alive_at > PATIENCE:
                 break
-            while waiting and len(self.running) < alive:
-                self._submit(waiting.popleft())
+            while self.waiting and len(self.running) < alive:
+                self._submit(self.waiting.popleft())
             with suppress(queue.Empty):
-                self._settle(self.ended.get(timeout=TICK), waiting)
+                self._settle(self.ended.get(timeout=TICK))
             for future, task in [*self.running.items()]:
                 if not future.done() and self._is_straggler(task):
-                    self._stop(future, task, waiting)
-        for task in (*waiting, *self.running.values()):
+                    self._stop(future, task)
+        for task in (*self.waiting, *self.running.values()):
             task.attempts.append(Attempt("", task.submitted or time.time(), time.time(), "lost"))
             task.error = "The cluster has no workers any more. Run again; what is migrated stays."
         return [Migrated(t.home, tuple(t.attempts), t.summary, t.notebook, t.error) for t in tasks]
@@ -378,67 +382,80 @@ class _Driver:
         self.running[future] = task
         future.add_done_callback(self.ended.put)
 
-    def _settle(self, future: Future, waiting: deque[_Task]) -> None:
+    def _begun(self, task: _Task) -> tuple[float, str, int]:
+        """When and where the task's last attempt began; since its submission nowhere, if no worker told that."""
+        return (self.begun.get(task.key) or [(task.submitted, "", 0)])[-1]
+
+    def _settle(self, future: Future) -> None:
         task = self.running.pop(future, None)
         if task is None:
             return  # a straggler that was stopped
-        *_, (began, told) = self.told.get(task.key) or [(task.submitted, {"worker": ""})]
-        # Dask itself tried again where its worker was lost.
-        for before, lost in self.told.get(task.key, [])[:-1]:
-            task.attempts.append(Attempt(lost["worker"], before, began, "lost"))
-        if future.status == "finished":
-            try:
-                executed = future.result(timeout=FETCH)
-            except TimeoutError:  # the worker ended its work, and stands still since
-                return self._stop(future, task, waiting)
-            outcome = self._keep(task, executed)
-        elif future.status == "error" and type(future.exception()).__name__ != "KilledWorker":
-            outcome, task.error = "failed", f"The notebook could not be run ({type(future.exception()).__name__})."
-        else:
-            outcome, task.error = "lost", "Its worker was lost each time. Look at the machine's memory, then run again."
-        self._count(task, Attempt(told["worker"], began, time.time(), outcome), waiting)
+        try:
+            outcome = self._keep(task, future.result(timeout=FETCH))
+        except TimeoutError:  # its worker has done the work, and stands still since
+            return self._stop(future, task)
+        except Exception as error:  # whatever a worker can fail with, Dask raises here
+            lost = type(error).__name__ in ("KilledWorker", "CancelledError", "FutureCancelledError")
+            outcome, task.error = ("lost", LOST) if lost else ("failed", f"It cannot be run ({type(error).__name__}).")
+        self._count(task, outcome)
 
     def _keep(self, task: _Task, executed: Executed) -> str:
         """Keep the executed notebook; its name is made here, of nobody's text."""
         if not executed.notebook:
             task.error = executed.error
             return "failed"
-        task.notebook = self.folder / f"{digest(str(task.home))}.ipynb"
-        write_atomically(task.notebook, executed.notebook)
+        path = self.folder / f"{digest(str(task.home))}.ipynb"
         try:
-            task.summary = read_summary(task.notebook)
+            write_atomically(path, executed.notebook)
+        except OSError:
+            task.error = "Its executed notebook cannot be kept in output_dir. Look at the space that is left there."
+            return "failed"
+        task.notebook = path
+        try:
+            task.summary = read_summary(path)
         except Ait42Error:
             task.error = "The notebook ended before its summary. It says why."
             return "failed"
         task.error = task.summary["stats"]["errors"][-1] if task.summary["outcome"] == "failed" else ""
         return task.summary["outcome"]
 
-    def _count(self, task: _Task, attempt: Attempt, waiting: deque[_Task]) -> None:
-        task.attempts.append(attempt)
-        done = attempt.outcome in ("ok", "held")
-        if done:
-            self.seconds.append(attempt.ended - attempt.began)
-        if done or len(task.attempts) >= (TRIES_AFTER_FAILURE if attempt.outcome == "failed" else TRIES):
-            self.progress.step()
-        else:
-            waiting.append(task)
+    def _count(self, task: _Task, outcome: str) -> None:
+        """An attempt has ended; the home is done with, or goes to the end of the queue."""
+        began, worker, _ = self._begun(task)
+        # Where its worker was lost, Dask itself may have tried again.
+        for before, lost, _ in self.begun.get(task.key, ())[:-1]:
+            task.attempts.append(Attempt(lost, before, began, "lost"))
+        task.attempts.append(Attempt(worker, began, time.time(), outcome))
+        failures = sum(attempt.outcome == "failed" for attempt in task.attempts)
+        if outcome in ("ok", "held"):
+            self.seconds.append(time.time() - began)
+        elif failures < FAILURES and len(task.attempts) < TRIES:
+            self.waiting.append(task)
+            return
+        self.progress.step()
 
     def _is_straggler(self, task: _Task) -> bool:
-        if not self.told.get(task.key):
-            return False
-        began, told = self.told[task.key][-1]
+        began, _, size = self._begun(task)
         usual = statistics.median(self.seconds) if self.seconds else 0.0
-        return time.time() - began > max(PATIENCE, FAR_OVER * usual) + told["bytes"] / RATE
+        return time.time() - began > max(PATIENCE, FAR_OVER * usual) + size / RATE
 
-    def _stop(self, future: Future, task: _Task, waiting: deque[_Task]) -> None:
+    def _stop(self, future: Future, task: _Task) -> None:
         """End the process of a worker that is stuck: its home's lock goes with it, and the home may be tried again."""
-        began, told = self.told[task.key][-1]
         self.running.pop(future, None)
         future.cancel()
+        _, worker, _ = self._begun(task)
         with suppress(ValueError, OSError, TimeoutError):  # only a worker with a nanny can be restarted
-            self.client.restart_workers([told["worker"]], timeout=20, raise_for_error=False)
+            self.client.restart_workers([worker], timeout=20, raise_for_error=False)
         task.error = "It took far longer than the others each time, and was stopped. Migrate it by itself."
-        self._count(task, Attempt(told["worker"], began, time.time(), "stopped"), waiting)
+        self._count(task, "stopped")
+
+
+def _template() -> str:
+    """The notebook that each home is migrated by. Raises: FleetFailed, when it is not there"""
+    for path in (NOTEBOOK, Path("notebooks/migrate.ipynb"), Path("migrate.ipynb")):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FleetFailed("migrate.ipynb", "is neither beside the kit nor here", "Start in the folder that has it")
 
 
 def judge(run: Run) -> None:
@@ -462,7 +479,7 @@ def opening(run: Run) -> Shown:
     where = "the Dask cluster that scheduler names" if run.settings.scheduler else "a cluster on this machine"
     if run.settings.dry_run:
         return Notice("dry_run", "Nothing will be written into any home", f"Every home is looked at, on {where}.")
-    return Notice("info", "Every home will be migrated", f"On {where}; each by itself, with a backup of its own.")
+    return Notice("info", "Every home will be migrated", f"On {where}, each by itself.")
 
 
 def label(home: Path, redact: bool) -> str:
