@@ -14,7 +14,7 @@ from typing import Literal
 
 from ait42nb import database, merge, pipeline, report
 from ait42nb.database import ValidationReport
-from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Step, Steps, Table
+from ait42nb.display import Code, Details, Notice, Pre, Shown, Stack, Step, Steps, Table, counted
 from ait42nb.engine import sql
 from ait42nb.errors import Ait42Error, DatabaseRefused, StrictRefused, VerificationFailed
 from ait42nb.home import Home
@@ -197,8 +197,8 @@ def judge(run: Run) -> None:
     if run.settings.strict and (found.differences or found.held):
         raise StrictRefused(
             run.home.database,
-            f"{len(found.differences)} sessions are not alike in the two stores, {found.held} are held back",
-            f"{found.waiting} of them wait for the next run of migrate.ipynb; the table above says how they differ",
+            f"the two stores differ: {_told(len(found.differences), 'not alike')}, {_told(found.held, 'held back')}",
+            f"The report says how; {_told(found.waiting, 'waiting for the next run of migrate.ipynb')}",
         )
 
 
@@ -209,7 +209,7 @@ def verdict(run: Run) -> list[Step]:
         (run.get(Health).report.is_valid, "The database is valid", "Restore a backup with rollback.ipynb"),
         (
             status["clean_days"] >= CLEAN_DAYS,
-            f"Clean runs on {status['clean_days']} days in a row; {CLEAN_DAYS} are wanted",
+            f"Clean runs on {counted(status['clean_days'], 'day')} in a row; {CLEAN_DAYS} are wanted",
             "Let the nightly job run on; a run is clean if nothing is held or in conflict",
         ),
         (
@@ -217,8 +217,8 @@ def verdict(run: Run) -> list[Step]:
             f"The last run was at {report.moment(status['last_verified_at'], run.settings.redact)}",
             f"Look why the nightly job does not end; {LATELY.days} days are too long",
         ),
-        (not found.held, f"{found.held} sessions are held back", "migrate.ipynb's report says why, and the remedy"),
-        (not found.waiting, f"{found.waiting} sessions wait for the next run", "Run migrate.ipynb"),
+        (not found.held, _told(found.held, "held back"), "migrate.ipynb's report says why, and the remedy"),
+        (not found.waiting, _told(found.waiting, "waiting for the next run"), "Run migrate.ipynb"),
         (
             status["last_drill"] is not None,
             f"A restore was tried at {report.moment(status['last_drill'], run.settings.redact)}"
@@ -228,6 +228,10 @@ def verdict(run: Run) -> list[Step]:
         ),
     )
     return [Step("good" if good else "blocking", title, "" if good else remedy) for good, title, remedy in lines]
+
+
+def _told(number: int, what: str) -> str:
+    return f"{counted(number, 'session')} {what}"
 
 
 def _lately(time: str | None) -> bool:

@@ -224,7 +224,9 @@ def test_strict(migrated: Home):
     assert look(migrated, strict=True).failure is None
     database(migrated, "update sessions set task = 'x' where id = 's'")
     assert look(migrated).failure is None
-    assert "1 sessions are not alike in the two stores, 0 are held back" in str(look(migrated, strict=True).failure)
+    assert "the two stores differ: 1 session not alike, 0 sessions held back. The report says how" in str(
+        look(migrated, strict=True).failure
+    )
 
 
 @pytest.mark.parametrize(
@@ -320,9 +322,9 @@ def test_no_go_with_the_reasons(migrated: Home):
     nights(migrated, ["ok"] * 7)
     drill(migrated)
     migrated.write(APP, [*sessions(), session(id="new")])
-    assert blocking(migrated) == ["1 sessions wait for the next run"]
+    assert blocking(migrated) == ["1 session waiting for the next run"]
     migrated.write(APP, [*sessions(), session(id="new", status="lost")])
-    assert blocking(migrated) == ["1 sessions are held back"]
+    assert blocking(migrated) == ["1 session held back"]
 
 
 def test_many_runs_on_one_day_are_one_clean_day(migrated: Home):
