@@ -59,9 +59,10 @@ class File:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The files, in the order of their names."""
+    """The files, in the order of their names. `ids`: every id in those that are read, where others are left alone."""
 
     files: tuple[File, ...]
+    ids: frozenset[str] = frozenset()
 
     @property
     def unchanged(self) -> tuple[File, ...]:
@@ -97,11 +98,13 @@ def take_inventory(run: Run) -> Inventory:
     }
     taken = _take(run, {number: path for number, path in found.items() if number not in files})
     changed = {names[number] for number in taken} | recalled.files.keys() - set(names.values())
+    ids: frozenset[str] = frozenset()
     if files and changed:
-        ids = (id_ for file in taken.values() if file.state == "read" for id_ in _ids(file.copy))
+        ids = _ids(taken)
         related = recalled.related(changed, ids)
-        taken |= _take(run, {number: found[number] for number in files if names[number] in related})
-    return Inventory(tuple((files | taken)[number] for number in found))
+        more = _take(run, {number: found[number] for number in files if names[number] in related})
+        taken, ids = taken | more, ids | _ids(more)
+    return Inventory(tuple((files | taken)[number] for number in found), ids)
 
 
 def with_copies(run: Run) -> tuple[File, ...]:
@@ -135,11 +138,21 @@ def _unchanged(number: int, record: Record) -> File:
     )
 
 
-def _ids(copy: Path) -> Iterator[str]:
-    with scan.opened(copy) as text:
-        for value in {match[1] for match in _ID.finditer(text)}:
-            with suppress(ValueError):
-                yield json.loads(value, strict=False)
+def _ids(files: Mapping[int, File]) -> frozenset[str]:
+    found: set[bytes] = set()
+    for file in files.values():
+        if file.state == "read":
+            with scan.opened(file.copy) as text:
+                found.update(match[1] for match in _ID.finditer(text))
+    return frozenset(id_ for value in found for id_ in _decoded(value))
+
+
+def _decoded(value: bytes) -> Iterator[str]:
+    """A JSON string's text; none where it is no string, or nothing that could be stored."""
+    with suppress(ValueError):
+        text = json.loads(value, strict=False)
+        text.encode()
+        yield text
 
 
 def _take(run: Run, wanted: Mapping[int, Path]) -> dict[int, File]:
