@@ -19,6 +19,15 @@ from ait42nb.errors import Ait42Error, DiskFull, EngineError, OutOfMemory
 
 Engine = duckdb.DuckDBPyConnection
 
+# Nothing is fetched, nothing is kept beside the work folder, and no table is mistaken for a Python variable.
+_OFF = (
+    "autoinstall_known_extensions",
+    "autoload_known_extensions",
+    "allow_community_extensions",
+    "allow_persistent_secrets",
+    "python_enable_replacements",
+)
+
 # How DuckDB, and SQLite in it, tell of a full disk; the last is all that SQLite says where it cannot make a side file.
 _NO_SPACE = ("disk is full", "no space left", "max_temp_directory_size", "file too large", "disk i/o error")
 
@@ -30,11 +39,12 @@ def connect(work: Path, memory_limit: str = "600MB") -> Engine:
     """An in-memory DuckDB that spills to `work/spill` and reads and writes files below `work` only.
 
     Raises: EngineError, when the SQLite extension cannot be loaded or `memory_limit` is no size
-    Rule:   needs no network and writes nothing into the user's home, where the extension's wheel is installed
+    Rule:   no SQL can undo what is set here; needs no network and writes nothing into the user's home, where the
+            extension's wheel is installed
     """
     spill = work / "spill"
     spill.mkdir(mode=0o700, exist_ok=True)
-    engine = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    engine = duckdb.connect(config=dict.fromkeys(_OFF, False))
     try:
         engine.execute("set memory_limit = $limit", {"limit": memory_limit})
     except (duckdb.ParserException, duckdb.InvalidInputException) as error:
@@ -50,6 +60,8 @@ def connect(work: Path, memory_limit: str = "600MB") -> Engine:
     # ATTACH of a SQLite file is not held back by this (measured); reading and COPY are.
     engine.execute("set allowed_directories = $allowed", {"allowed": [str(work)]})
     engine.execute("set enable_external_access = false")
+    engine.execute("set allowed_configs = ['disabled_optimizers']")
+    engine.execute("set lock_configuration = true")
     engine.execute(sql("engine/macros"))
     return engine
 
@@ -126,7 +138,11 @@ def count(engine: Engine, table: str) -> int:
 
 @contextmanager
 def attached(engine: Engine, database: Path, name: str, *, writable: bool = False) -> Iterator[None]:
-    """Attach a private SQLite file under `name`. Never the live database: see `publish`."""
+    """Attach a private SQLite file of the work folder, or a backup, under `name`.
+
+    The only ATTACH there is, because DuckDB does not hold it to the allowed folders. Never of the live database: this
+    process would lose its locks on it.
+    """
     quoted = str(database).replace("'", "''")
     options = "type sqlite, journal_mode 'off'" if writable else "type sqlite, read_only"
     engine.execute(f"attach '{quoted}' as {name} ({options})")

@@ -19,7 +19,7 @@ _OURS = re.compile(
 _SOURCE = re.compile(r"sessions/[^/]+?\.json")
 _PATH = re.compile(r"(?<![\w.])(?:~|\.{1,2})?/[^\s,;:'\"()]+")
 # SQLite's own words behind ours; they may name what a foreign schema holds.
-_LIBRARY = re.compile(r"(it is damaged|it was not accepted): .*")
+_LIBRARY = re.compile(r"(it is damaged|it (?:was|is) not accepted|SQLite failed): .*")
 
 
 def hidden(text: str, redact: bool) -> str:

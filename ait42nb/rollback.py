@@ -41,7 +41,7 @@ from ait42nb.export import Exported, export_json
 from ait42nb.home import Home, give_to_owner, rename_without_overwriting, require_space, sync_folder
 from ait42nb.inventory import File, Inventory, shown_name, take_inventory
 from ait42nb.mapping import read_mapping
-from ait42nb.pipeline import Run, migrate
+from ait42nb.pipeline import Run, close_former, migrate
 from ait42nb.settings import RollbackSettings, read_settings
 from ait42nb.summary import shown_home, write_summary
 
@@ -110,6 +110,7 @@ class Done:
 
 def start(parameters: Mapping[str, object] | None = None, kind: type = RollbackSettings, **more: object) -> Run:
     """Open a run from a notebook's `globals()`, with the parameters that `kind` names; see `pipeline.start`."""
+    close_former(parameters)
     try:
         settings = read_settings({**(parameters or {}), **more}, kind)
     except Ait42Error as error:

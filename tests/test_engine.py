@@ -67,6 +67,37 @@ def test_the_engine_reads_below_its_folder_alone(engine, tmp_path: Path):
             engine.execute(statement, {"f": str(outside)})
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "set enable_external_access = true",
+        "set allowed_directories = ['/']",
+        "set lock_configuration = false",
+        "set temp_directory = '/tmp'",
+        "install httpfs",
+        "load '/tmp/evil.duckdb_extension'",
+        "copy (select 1) to '/tmp/out.csv'",
+        "attach '/tmp/other.duckdb' as other",
+        "export database '/tmp/all'",
+        "create persistent secret s (type http)",
+        "select * from outside",
+    ],
+)
+def test_no_sql_opens_it_again(engine, statement: str):
+    """What the settings shut stays shut, whatever text should ever come to be run."""
+    outside = engine.sql("select 1")  # a Python variable is no table
+    with pytest.raises(duckdb.Error):
+        engine.execute(statement)
+    assert outside.fetchone() == (1,)
+
+
+def test_one_place_attaches():
+    """DuckDB does not hold ATTACH of a SQLite file to the allowed folders: paths for it come from one function."""
+    found = [path.name for path in PACKAGE.rglob("*.py") if re.search(r"f?[\"']attach '", path.read_text("utf-8"))]
+    assert found == ["engine.py"]
+    assert not [path for path in SQL if re.search(r"^attach", path.read_text("utf-8"), re.M | re.I)]
+
+
 def test_a_staging_file_is_attached_and_let_go(engine, tmp_path: Path):
     """Its path may hold quotes; afterwards nothing holds it open."""
     path = tmp_path / "it's; --.db"

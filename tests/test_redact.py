@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ait42nb import database
 from ait42nb.errors import DatabaseRefused, HomeError, SourceError
-from ait42nb.redact import error_words, file_hash, source_path
+from ait42nb.redact import error_line, error_words, file_hash, source_path
 
 HOME = Path("/home/aki/.ait42")
 HASH = "0123456789abcdef"
@@ -62,6 +63,21 @@ def test_a_librarys_words_go():
     caused.__cause__ = sqlite3.IntegrityError("CHECK constraint failed: secret")
 
     assert error_words(caused, True, HOME)[1] == "it was not accepted"
-    assert (
-        error_words(DatabaseRefused(HOME, "it is damaged: malformed (secret)", "-"), True, HOME)[1] == "it is damaged"
-    )
+    for ours in ("it is damaged", "it is not accepted", "SQLite failed"):
+        assert error_words(DatabaseRefused(HOME, f"{ours}: no such table: secret", "-"), True, HOME)[1] == ours
+
+
+def test_whatever_sqlite_says(home, monkeypatch: pytest.MonkeyPatch):
+    """What the driver raises while a copy is brought up to date passes through two hands, and says the same."""
+    home.write("/home/aki/app", [])
+    home.migrate()
+
+    def fails(*_: object) -> None:
+        with database.driver_errors("stored.db"):
+            raise sqlite3.OperationalError("no such table: secret")
+
+    monkeypatch.setattr(database, "connect", fails)
+    for redact in (True, False):
+        run = home.run(redact=redact)
+        assert ("secret" in error_line(run.failure, redact, home.path)) == (not redact)
+        assert "SQLite failed" in error_line(run.failure, redact, home.path)

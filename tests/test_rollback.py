@@ -503,6 +503,15 @@ def test_notebook_fails_in_its_last_cell(migrated, tmp_path):
     assert "Skipped" in str([cell["outputs"] for cell in cells])
 
 
+def test_the_first_cell_twice(migrated):
+    """Whoever begins again in one kernel is in nobody's way, not even their own."""
+    cells: dict[str, object] = {"ait42_home": str(migrated.path)}
+    for _ in range(2):
+        cells["run"] = rollback.start(cells)
+        assert cells["run"].failure is None
+    cells["run"].close()
+
+
 def test_a_wrong_parameter_is_named(migrated):
     """A parameter that cannot be understood fails the run, and the summary still says so."""
     run = roll_back(migrated, "restore_everything")
