@@ -151,4 +151,4 @@ def test_a_session_is_held_whole_and_alone(home):
     home.migrate()
     assert home.rows("select id from sessions") == [("a",), ("c",)]
     assert home.rows("select key, instances, messages from migration_rejects") == [("b", 1, 3)]
-    assert check.Checked(1, 1, {"missing_field": 1}) == home.run(dry_run=True).get(check.Checked)
+    assert check.Checked(1, 1, {"missing_field": 1}) == home.run(dry_run=True, reread=True).get(check.Checked)
