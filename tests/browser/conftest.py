@@ -80,6 +80,12 @@ class Person:
             self.page.screenshot(path=file)
         return file
 
+    def theme(self, name: str) -> None:
+        self.page.get_by_role("menuitem", name="Settings", exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text="Theme").first.hover()
+        self.page.get_by_text(name, exact=True).click()
+        self.page.wait_for_timeout(1500)
+
     def save(self) -> nbformat.NotebookNode:
         self.page.get_by_role("menuitem", name="File", exact=True).click()
         self.page.get_by_text("Save Notebook", exact=True).click()

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from ait42nb.mapping import workspace_hash
@@ -101,7 +102,9 @@ def test_from_the_first_look_to_the_database(home, asked, open_notebook):
     keyboard.press("Control+End")
     keyboard.type("\ndry_run = False")
     person.run_all()
-    assert "All 4 workspaces were found" in person.outputs()
+    assert "there is nothing to type" in person.outputs()
+    assert "Staging: " in person.outputs() and person.page.locator(".jp-OutputArea progress").count() == 0
+    assert person.page.locator('.jp-OutputArea-output[data-mime-type*="stderr"]').count() == 0
     assert "Complete: nothing is held back" in person.outputs()
     assert _stored(home) == [
         ("/Volumes/外付け/古い仕事/請求書システム", 3),
@@ -131,6 +134,11 @@ def test_stepping_on_after_saving(home, asked, open_notebook):
     person.run_cell(10)
     assert "2 of 4 workspaces are not known" in person.outputs()
 
+    for cell in (3, 5):  # from the top again, in the same kernel
+        person.run_cell(cell)
+    assert "another run" not in person.outputs() and "Blocking" not in person.outputs()
+    assert "2 of 4 files are known at once" in person.outputs()
+
 
 def test_nothing_private_is_kept_under_redact(home, asked, open_notebook):
     """After typing and saving, the notebook's file has no path, no task and no branch in it."""
@@ -153,19 +161,27 @@ def test_nothing_private_is_kept_under_redact(home, asked, open_notebook):
 
 
 def test_a_saved_notebook_still_tells_all(home, asked, open_notebook, server):
-    """Opened again, by somebody who does not trust it and has no kernel, the form's facts stand in a table."""
+    """Opened by somebody who does not trust it, in a kernel that ran nothing of it: no cell is blank."""
     person = open_notebook("migrate.ipynb", ait42_home=str(home.path))
     person.run_all()
-    person.save()
-    address, _ = server
+    notebook = person.save()
+    notebook.cells[0].source += "\nPassed on."  # whoever changed it, the server has not signed that
+    nbformat.write(notebook, person.path.with_name("passed_on.ipynb"))
 
-    page = person.page.context.browser.new_page(viewport={"width": 1360, "height": 1000})
-    page.goto(f"{address}/lab/tree/{person.path.name}?token=browser-tests&reset")
+    page = person.page
+    page.goto(f"{server[0]}/lab/tree/passed_on.ipynb?token=browser-tests&reset")
     page.wait_for_selector(".jp-OutputArea table")
-    page.wait_for_timeout(2000)
+    person.ready()
     page.locator(".jp-Cell").nth(9).scroll_into_view_if_needed()
     page.get_by_text("The same as a table").click()
 
-    assert page.locator(".jp-Cell").nth(9).locator("table").get_by_text(asked["gone"]).is_visible()
-    page.screenshot(path=str(Path(person.shot("reopened"))))
-    page.close()
+    assert page.locator('.jp-StatusBar-Right-item [data-icon*="not-trusted"], [title*="not trusted"]').count()
+    asking = page.locator(".jp-Cell").nth(9)
+    assert asking.get_by_text("A form to type in stands here while the notebook runs").is_visible()
+    assert asking.locator("table").get_by_text(asked["gone"]).is_visible()
+    assert asking.locator("input").count() == 0
+    person.shot("reopened")
+    page.get_by_role("heading", name="Where did every record go?").scroll_into_view_if_needed()
+    person.shot("reopened_picture")
+    widths = page.evaluate("[...document.querySelectorAll('.jp-OutputArea img')].map(image => image.naturalWidth)")
+    assert len(widths) >= 4 and all(widths)
