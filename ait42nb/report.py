@@ -118,7 +118,8 @@ def opening(run: Run) -> Shown:
             "Nothing will be written",
             "This run does everything but publish, and reports the exact effect. Set dry_run = False to migrate.",
         )
-    return Notice("info", "This run will publish", "A backup comes first; nothing is published that is not proven.")
+    backup = "A backup comes first" if run.settings.backup else "No backup is made first"
+    return Notice("info", "This run will publish", f"{backup}; nothing is published that is not proven.")
 
 
 def inventory(run: Run) -> Shown:

@@ -169,12 +169,15 @@ def test_parameters_of_a_notebook(notebook):
     assert list(cell) == list(defaults)
 
 
-def test_parameters_in_readme():
-    """README's table has the defaults and the words of the parameters cell."""
-    rows = table("README.md", "Parameters")
+@pytest.mark.parametrize(
+    ("heading", "notebook"), [("Parameters", "migrate.ipynb"), ("To look at what you have", "explore.ipynb")]
+)
+def test_parameters_in_readme(heading, notebook):
+    """README's tables have the defaults and the words of the parameters cells."""
+    rows = table("README.md", heading)
 
     told = {name.strip("`"): (ast.literal_eval(default.strip("`")), words) for name, default, words in rows}
-    assert told == parameters(ROOT / "notebooks/migrate.ipynb")
+    assert told == parameters(ROOT / "notebooks" / notebook)
 
 
 def test_parameters_of_a_fleet_in_readme():

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 from snapshots import snapshot
 
-from ait42nb import pipeline, preflight
+from ait42nb import pipeline, preflight, report
 from ait42nb.display import Step
 from ait42nb.samples import instance, session
 
@@ -80,6 +80,12 @@ def test_a_real_run_says_that_it_writes_and_backs_up(home, look):
     assert lines.says("good", "can be read and written") and lines.says("good", "A backup is made")
     assert lines.says("good", "free in the home")
     assert look(dry_run=False, backup=False).says("warning", "No backup will be made", "backup = True")
+
+
+def test_the_opening_promises_no_backup_that_is_not_made(home, look):
+    assert "A backup comes first" in str(report.opening(look(dry_run=False).run))
+    assert "No backup is made" in str(report.opening(look(dry_run=False, backup=False).run))
+    assert "Nothing will be written" in str(report.opening(look().run))
 
 
 def test_odd_files_are_counted_with_what_to_do(home, look):
