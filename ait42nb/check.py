@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ait42nb import engine as duck
 from ait42nb import scan
-from ait42nb.read import BATCH_BYTES, Documents, type_batch
+from ait42nb.read import Documents, batch_bytes, type_batch
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -104,7 +104,7 @@ def check_records(run: Run) -> Checked:
     folder.mkdir(mode=0o700)
     engine = run.engine
     odd, residue, notes = (Lines(folder / f"{name}.ndjson") for name in ("odd", "residue", "notes"))
-    batch = Lines(folder / "batch.ndjson")
+    batch, most = Lines(folder / "batch.ndjson"), batch_bytes(engine)
     with run.progress("Checking one by one", unit="records") as progress:
         for line in progress.each(lines_of(run.get(Documents).aside)):
             text, place = line["document"], {"file_no": line["file_no"], "ordinal": line["ordinal"]}
@@ -118,7 +118,7 @@ def check_records(run: Run) -> Checked:
             for note in straight.notes:
                 notes.write(place | {"reason": note})
             batch.write(place | {"document": straight.document})
-            if batch.size > BATCH_BYTES:
+            if batch.size > most:
                 _add(engine, batch)
         _add(engine, batch)
     for table in (odd, residue, notes):

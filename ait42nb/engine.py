@@ -132,6 +132,12 @@ def rows(engine: Engine, name: str, **parameters: object) -> list[tuple]:
     return engine.execute(sql(name), parameters or None).fetchall()
 
 
+def memory_limit(engine: Engine) -> int:
+    """In bytes; DuckDB gives it as text, such as 572.2 MiB."""
+    number, unit = engine.execute("select current_setting('memory_limit')").fetchone()[0].split()
+    return int(float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB").index(unit))
+
+
 def count(engine: Engine, table: str) -> int:
     return engine.table(table).aggregate("count(*)").fetchone()[0]
 

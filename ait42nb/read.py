@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 # A batch is parsed in memory several times over: small enough for memory_limit, large enough that statements are cheap.
 BATCH_BYTES = 32 << 20
+_BATCHES_IN_MEMORY = 40
 # Where the editor's own layout ends one session and begins the next. A string has no raw line break in it.
 _SEAM = b"\n  },\n  {"
 _CONTENTS = ("sessions", "instances", "messages")
@@ -92,18 +93,28 @@ def read_documents(run: Run) -> Documents:
         duck.joins_in_order(run.engine),
         run.progress("Reading", sum(file.size_bytes for file in files), "bytes") as progress,
     ):
-        for group in _grouped(files, lambda file: file.size_bytes):
+        for group in _grouped(files, lambda file: file.size_bytes, batch_bytes(run.engine)):
             _read(run, group, documents)
             progress.step(sum(file.size_bytes for file in group))
     return documents
 
 
-def _grouped(things: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """Neighbours together, up to BATCH_BYTES."""
+def batch_bytes(engine: duck.Engine) -> int:
+    """How much is read at once."""
+    return min(BATCH_BYTES, duck.memory_limit(engine) // _BATCHES_IN_MEMORY)
+
+
+def largest_element(engine: duck.Engine) -> int:
+    """How large an element is read in bulk; DuckDB takes twice as much for each thread, so others are cut out."""
+    return max(batch_bytes(engine), 1 << 20)
+
+
+def _grouped(things: Iterable[T], size_of: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Neighbours together, up to so many bytes."""
     group: list[T] = []
     total = 0
     for thing in things:
-        if group and total + size_of(thing) > BATCH_BYTES:
+        if group and total + size_of(thing) > most:
             yield group
             group, total = [], 0
         group.append(thing)
@@ -136,21 +147,22 @@ def _read_in_bulk(run: Run, files: Sequence[File], aside: Path) -> list[Batch]:
     """
     if any(file.odd for file in files):
         raise _Unreadable
-    parts = [part for file in files for part in _parts(file, run.work / "parts")]
+    most = batch_bytes(run.engine)
+    parts = [part for file in files for part in _parts(file, run.work / "parts", most)]
     first = dict.fromkeys((file.file_no for file in files), 0)
-    run.engine.begin()
     try:
         with aside.open("wb") as lines:
-            batches = [_read_batch(run, batch, first, lines) for batch in _grouped(parts, lambda part: part.size)]
+            return [_read_batch(run, batch, first, lines) for batch in _grouped(parts, lambda part: part.size, most)]
     except (duckdb.InvalidInputException, UnicodeDecodeError, _Unreadable) as error:
         # DuckDB quotes the text that it cannot read; where that is no UTF-8, quoting fails in its turn.
-        run.engine.rollback()
+        _forget(run.engine, list(first))
         raise _Unreadable from error
-    except BaseException:
-        run.engine.rollback()
-        raise
-    run.engine.commit()
-    return batches
+
+
+def _forget(engine: duck.Engine, file_nos: list[int]) -> None:
+    """Take out what was read of some files. (In a transaction every batch would stay in memory until its end.)"""
+    for table in ("records", *_CONTENTS):
+        engine.execute(f"delete from {table} where list_contains($file_nos, file_no)", {"file_nos": file_nos})  # noqa: S608
 
 
 def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: BinaryIO) -> Batch:
@@ -159,7 +171,7 @@ def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: B
         [part.file_no for part in parts],
         [first[part.file_no] for part in parts],
     )
-    duck.make(run.engine, "read/batch", copies=batch.copies)
+    duck.make(run.engine, "read/batch", copies=batch.copies, largest=largest_element(run.engine))
     duck.make(run.engine, "read/places", **batch._asdict())
     type_batch(run.engine, repeats=False)
     duck.append(run.engine, "records", "read/add_records")
@@ -187,24 +199,24 @@ def type_batch(engine: duck.Engine, *, repeats: bool) -> None:
         duck.append(engine, table, f"read/add_{table}")
 
 
-def _parts(file: File, folder: Path) -> Iterator[Part]:
+def _parts(file: File, folder: Path, most: int) -> Iterator[Part]:
     """The file itself, or a large one in pieces.
 
     A piece that was cut in the wrong place (a file in another layout) has open brackets, so DuckDB refuses it.
     """
-    if file.size_bytes <= BATCH_BYTES:
+    if file.size_bytes <= most:
         yield Part(file.copy, file.file_no, file.size_bytes)
         return
     with scan.opened(file.copy) as text:
         start, number, opening = 0, 0, b""
         while start < len(text):
-            seam = text.find(_SEAM, start + BATCH_BYTES // 2)
+            seam = text.find(_SEAM, start + most // 2)
             end = len(text) if seam < 0 else seam + _SEAM.index(b",")
             piece = folder / f"{file.file_no:06}-{number:04}.json"
             with piece.open("wb") as writing:
                 writing.write(opening + text[start:end] + (b"" if seam < 0 else b"]"))
             # As large as a batch: what follows it begins with an ordinal that is known only when it was read.
-            yield Part(piece, file.file_no, BATCH_BYTES)
+            yield Part(piece, file.file_no, most)
             start, number, opening = end + 1, number + 1, b"["
 
 

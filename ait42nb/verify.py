@@ -19,7 +19,7 @@ from ait42nb.check import IDENTITY, KEYS, LISTS, Lines, lines_of
 from ait42nb.database import ValidationReport
 from ait42nb.errors import VerificationFailed
 from ait42nb.kept import compare_kept, residue_of
-from ait42nb.read import Documents
+from ait42nb.read import Documents, largest_element
 from ait42nb.reconcile import Balance, balance, require_balance
 from ait42nb.stage import Staged
 
@@ -120,7 +120,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
 def _sources(run: Run) -> Iterator[None]:
     """Make source_sessions, source_instances and source_messages, one batch after the other."""
     for batch in run.get(Documents).batches:
-        duck.make(run.engine, "verify/batch", copies=batch.copies)
+        duck.make(run.engine, "verify/batch", copies=batch.copies, largest=largest_element(run.engine))
         duck.make(run.engine, "read/places", **batch._asdict())
         for table in _TABLES:
             duck.make(run.engine, f"verify/source_{table}")
