@@ -191,10 +191,10 @@ class Span(NamedTuple):
 
 ENDS = {
     "ok": ("complete", "#33709f"),
-    "held": ("held back", "#e8a33d"),
-    "failed": ("failed", "#b6354a"),
-    "lost": ("worker lost", "#3d4650"),
-    "stopped": ("straggler", "#7e1b5d"),
+    "held": ("held back", "#c2ad29"),
+    "failed": ("failed", "#dd705f"),
+    "lost": ("worker lost", "#7e1b5d"),
+    "stopped": ("straggler", "#9aa3ad"),
 }
 
 

@@ -14,15 +14,25 @@ from test_display import Parsed, check_markup, linear, texts
 
 from ait42nb import pictures
 from ait42nb.display import Shown
-from ait42nb.pictures import OUTCOMES, Picture, bar_picture, flow_picture, history_picture
+from ait42nb.pictures import (
+    ENDS,
+    OUTCOMES,
+    Picture,
+    Span,
+    bar_picture,
+    flow_picture,
+    history_picture,
+    lanes_picture,
+)
 
 # One of each, with a foreign text wherever one can stand.
 PICTURES = {
     "flow": lambda text: flow_picture({"sessions": {"source": 2, "inserted": 1, "held": 1}}, text),
     "bars": lambda text: bar_picture(text, {text: 3, "b": 0}, limit=5),
     "history": lambda text: history_picture(text, [("2025-01", text, 3), (text, text, 1)]),
+    "lanes": lambda text: lanes_picture(text, [Span(text, 0, 1, "ok", text), Span("b", 1, 2, "lost", text)]),
 }
-SVG_TAGS = {"svg", "rect", "path", "text", "tspan"}
+SVG_TAGS = {"svg", "rect", "path", "text", "tspan", "title"}
 
 
 def svg_of(shown: Shown) -> ElementTree.Element:
@@ -79,8 +89,9 @@ def _lab(colour: str, vision: tuple) -> tuple[float, float, float]:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_colours_are_told_apart(vision):
-    """Any two series, and any two outcomes, differ for every kind of colour vision."""
-    for colours in ([*pictures._SERIES, pictures._OTHERS], [colour for _, colour in OUTCOMES.values()]):
+    """Any two series, any two outcomes, and any two ends differ for every kind of colour vision."""
+    named = [[colour for _, colour in names.values()] for names in (OUTCOMES, ENDS)]
+    for colours in ([*pictures._SERIES, pictures._OTHERS], *named):
         seen = [_lab(colour, VISION[vision]) for colour in colours]
         assert min(dist(a, b) for a, b in combinations(seen, 2)) > 15
 
@@ -136,6 +147,29 @@ def test_streams_are_in_proportion():
 
     assert streams == sorted(streams, reverse=True)
     assert sum(streams) == pytest.approx(source, abs=0.1)
+
+
+def test_lanes_show_who_did_what_when():
+    """Each worker has its lane, each run its box from begin to end; workers beyond the limit share the last lane."""
+    spans = [Span("b", 5, 10, "ok", "home 2"), Span("a", 0, 5, "lost", "home 1"), Span("a", 6, 10, "ok", "home 1")]
+    picture = lanes_picture("Runs", spans)
+
+    boxes = [box for box in svg_of(picture) if box.get("height") == "16.00"]
+    assert [box[0].text for box in boxes] == [
+        "home 1: worker lost, 5.0 s",
+        "home 2: complete, 5.0 s",
+        "home 1: complete, 4.0 s",
+    ]
+    first, second, third = [(float(box.get("x")), float(box.get("y")), float(box.get("width"))) for box in boxes]
+    assert first[1] == third[1] < second[1]
+    assert first[0] + first[2] <= second[0] < third[0]
+    assert third[0] + third[2] <= 936
+    assert {"1", "2", "complete: 2", "worker lost: 1", "10 s"} <= set(drawn(picture))
+    assert picture.alt == "Runs. 2 workers in 10 s. complete: 2; worker lost: 1."
+
+    many = lanes_picture("Runs", [Span(str(n), n, n + 1, "ok", "home") for n in range(40)], limit=32)
+    assert len({box.get("y") for box in svg_of(many) if box.get("height") == "16.00"}) == 32
+    assert "none" in lanes_picture("Empty", []).alt
 
 
 def test_bars_show_tiny_and_no_counts():

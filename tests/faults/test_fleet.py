@@ -23,8 +23,8 @@ from ait42nb.summary import read_summary
 
 pytest_plugins = ["support"]
 
-HOMES = 300 if FULL else 240
-KILLS = 60 if FULL else 20
+HOMES = 300 if FULL else 200
+KILLS = 60 if FULL else 16
 
 
 def workers() -> list[psutil.Process]:
@@ -110,6 +110,7 @@ def test_workers_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_worker_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A worker that stands still is told from its neighbours, ended, and its home migrated by another."""
     monkeypatch.setattr(fleet, "PATIENCE", 15.0)
+    monkeypatch.setattr(fleet, "FETCH", 5.0)
     homes = make_homes(tmp_path, 12)
     held_up: list[psutil.Process] = []
 
