@@ -105,12 +105,13 @@ def residue_of(
     lists: its instances and messages without repeats; orders: for each element of a list with repeats, its place there
     """
     numbers = [instance["instanceId"] for instance in lists["instances"]]
+    known = set(numbers)
     beyond = {(entity, place): members for entity, place, members in _beyond(text, record, lists, orders)}
     for place, (message, id_) in enumerate(zip(lists["chatHistory"], message_ids, strict=True)):
         named, members = message.get("instanceId"), beyond.get(("message", place), [])
         if id_ != message["id"]:
             members = [*members, ("id", json.dumps(message["id"]))]
-        if named is not None and named not in numbers and not _too_large("message", "instanceId", named):
+        if named is not None and named not in known and not _too_large("message", "instanceId", named):
             members = [*members, ("instanceId", str(named))]
         if members:
             beyond["message", place] = members
@@ -139,7 +140,10 @@ def _beyond(text, record, lists, orders) -> Iterator[tuple[str, int, Members]]:
 
 def _first_texts(raw: str, order: list[int] | None) -> list[str]:
     texts = [raw[begin:end] for begin, end in scan.elements(raw)]
-    return texts if order is None else [texts[order.index(place)] for place in range(max(order) + 1)]
+    if order is None:
+        return texts
+    first = dict(zip(reversed(order), reversed(texts), strict=True))
+    return [first[place] for place in sorted(first)]
 
 
 def _goes_beyond(entity: str, record: Mapping[str, object]) -> bool:
