@@ -169,7 +169,9 @@ def open_notebook(server: tuple[str, Path], chromium, request: pytest.FixtureReq
         page.keyboard.press("Control+b")  # the list of files takes a quarter of the room
         person = Person(page, path)
         person.ready()
-        page.wait_for_timeout(1500)
+        page.wait_for_function(
+            "n => document.querySelectorAll('.jp-Cell .jp-InputArea-editor').length === n", arg=len(notebook.cells)
+        )
         return person
 
     yield opened
