@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import distributed
 import nbformat
 import oracle
 import psutil
@@ -96,7 +97,20 @@ def ran(open_folder: Path) -> Ran:
             owned(home.path, NOBODY)
     outputs, notebook = open_folder / "outputs", open_folder / "fleet.ipynb"
     command = [sys.executable, "-m", "papermill", ROOT / "notebooks" / "fleet.ipynb", notebook, "--no-progress-bar"]
-    command += ["-p", "homes", open_folder / "*" / ".ait42", "-p", "dry_run", "false", "-p", "output_dir", outputs]
+    command += [
+        "-p",
+        "workers",
+        "1",
+        "-p",
+        "homes",
+        open_folder / "*" / ".ait42",
+        "-p",
+        "dry_run",
+        "false",
+        "-p",
+        "output_dir",
+        outputs,
+    ]
     process = subprocess.run([*map(str, command)], cwd=open_folder, capture_output=True, timeout=300)
     return Ran(homes, process.returncode, notebook, outputs)
 
@@ -227,6 +241,25 @@ def test_local_cluster_is_ours_alone():
             fleet._cluster(FleetSettings(scheduler=client.scheduler.address.replace("tls", "tcp")), 1),
         ):
             raise AssertionError
+
+
+def test_scheduler_of_ones_own(tmp_path):
+    """`scheduler` names a cluster that others started, and that is there afterwards; a dry run writes into no home."""
+    homes = [made(tmp_path / name / ".ait42", session(id=name)) for name in ("a", "b")]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        run = fleet.migrate(
+            homes=f"{tmp_path}/*/.ait42", scheduler=cluster.scheduler_address, output_dir=str(tmp_path / "kept")
+        )
+        assert run.failure is None
+        assert len(cluster.scheduler.workers) == 1
+
+    summary = fleet.summarize(run)
+    assert summary["homes"] == {"found": 2, "ok": 2, "held": 0, "failed": 0}
+    assert summary["dry_run"] and summary["balance"]["sessions"]["inserted"] == 2
+    for home in homes:
+        assert sorted(path.name for path in home.path.iterdir()) == ["sessions", "workspace_mapping.json"]
 
 
 @needs_root
