@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ait42nb import engine as duck
 from ait42nb import scan
-from ait42nb.read import Documents, batch_bytes, type_batch
+from ait42nb.read import Documents, batch_bytes, gather_messages, type_batch
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -104,7 +104,7 @@ def check_records(run: Run) -> Checked:
     folder.mkdir(mode=0o700)
     engine = run.engine
     odd, residue, notes = (Lines(folder / f"{name}.ndjson") for name in ("odd", "residue", "notes"))
-    batch, most = Lines(folder / "batch.ndjson"), batch_bytes(engine)
+    straightened, most = run.get(Documents).straightened, batch_bytes(engine)
     with run.progress("Checking one by one", unit="records") as progress:
         for line in progress.each(lines_of(run.get(Documents).aside)):
             text, place = line["document"], {"file_no": line["file_no"], "ordinal": line["ordinal"]}
@@ -117,10 +117,12 @@ def check_records(run: Run) -> Checked:
                 residue.write(place | row)
             for note in straight.notes:
                 notes.write(place | {"reason": note})
-            batch.write(place | {"document": straight.document})
-            if batch.size > most:
-                _add(engine, batch)
-        _add(engine, batch)
+            if not straightened or straightened[-1].size > most:
+                straightened.append(Lines(folder / f"straightened_{len(straightened):06}.ndjson"))
+            straightened[-1].write(place | {"document": straight.document})
+        for batch in straightened:
+            _add(engine, batch)
+    gather_messages(engine)
     for table in (odd, residue, notes):
         table.load(engine)
     duck.append(engine, "records", "check/add_records")
@@ -130,11 +132,11 @@ def check_records(run: Run) -> Checked:
 
 
 def _add(engine: duck.Engine, batch: Lines) -> None:
-    batch.load(engine)
+    batch.load(engine, "check/straightened")
+    duck.make(engine, "check/batch")
     duck.make(engine, "check/places")
     with duck.joins_in_order(engine):
         type_batch(engine, repeats=True)
-    batch.empty()
 
 
 def _explain(run: Run, folder: Path) -> int:
@@ -165,10 +167,7 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.empty()
-
-    def empty(self) -> None:
-        self._file = self.path.open("w", encoding="ascii")
+        self._file = path.open("w", encoding="ascii")
         self.count = self.size = self._longest = 0
 
     def write(self, row: dict[str, object]) -> None:

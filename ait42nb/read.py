@@ -7,6 +7,7 @@ the others: its elements are cut out one by one.
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,16 +22,17 @@ from ait42nb import scan
 from ait42nb.inventory import File, Inventory
 
 if TYPE_CHECKING:
+    from ait42nb.check import Lines
     from ait42nb.pipeline import Run
 
 T = TypeVar("T")
 
 # A batch is parsed in memory several times over: small enough for memory_limit, large enough that statements are cheap.
-BATCH_BYTES = 32 << 20
-_BATCHES_IN_MEMORY = 40
+BATCH_BYTES = 64 << 20
+_BATCHES_IN_MEMORY = 12
 # Where the editor's own layout ends one session and begins the next. A string has no raw line break in it.
 _SEAM = b"\n  },\n  {"
-_CONTENTS = ("sessions", "instances", "messages")
+_FETCHED = 256
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ class Documents:
     """A Reading for each file that was read; what was read in bulk, and the files of what was set aside.
 
     Those have one JSON object a line: {file_no, ordinal, document}, and `malformed` where the document is no JSON.
+    `straightened` is what `check` could put in order of it, to be read like any other file.
     """
 
     readings: dict[int, Reading] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
+    straightened: list[Lines] = field(default_factory=list)
 
 
 class Batch(NamedTuple):
@@ -96,6 +100,7 @@ def read_documents(run: Run) -> Documents:
         for group in _grouped(files, lambda file: file.size_bytes, batch_bytes(run.engine)):
             _read(run, group, documents)
             progress.step(sum(file.size_bytes for file in group))
+    gather_messages(run.engine)
     return documents
 
 
@@ -150,19 +155,25 @@ def _read_in_bulk(run: Run, files: Sequence[File], aside: Path) -> list[Batch]:
     most = batch_bytes(run.engine)
     parts = [part for file in files for part in _parts(file, run.work / "parts", most)]
     first = dict.fromkeys((file.file_no for file in files), 0)
+    known = len(_message_parts(run.engine))
     try:
         with aside.open("wb") as lines:
             return [_read_batch(run, batch, first, lines) for batch in _grouped(parts, lambda part: part.size, most)]
     except (duckdb.InvalidInputException, UnicodeDecodeError, _Unreadable) as error:
         # DuckDB quotes the text that it cannot read; where that is no UTF-8, quoting fails in its turn.
-        _forget(run.engine, list(first))
+        _forget(run.engine, list(first), known)
         raise _Unreadable from error
 
 
-def _forget(engine: duck.Engine, file_nos: list[int]) -> None:
-    """Take out what was read of some files. (In a transaction every batch would stay in memory until its end.)"""
-    for table in ("records", *_CONTENTS):
+def _forget(engine: duck.Engine, file_nos: list[int], known: int) -> None:
+    """Take out what was read of some files. (In a transaction every batch would stay in memory until its end.)
+
+    known: how many parts the messages had before
+    """
+    for table in ("records", "sessions", "instances"):
         engine.execute(f"delete from {table} where list_contains($file_nos, file_no)", {"file_nos": file_nos})  # noqa: S608
+    for part in _message_parts(engine)[known:]:
+        engine.execute(f"drop table {part}")
 
 
 def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: BinaryIO) -> Batch:
@@ -174,7 +185,10 @@ def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: B
     duck.make(run.engine, "read/batch", copies=batch.copies, largest=largest_element(run.engine))
     duck.make(run.engine, "read/places", **batch._asdict())
     type_batch(run.engine, repeats=False)
-    duck.append(run.engine, "records", "read/add_records")
+    texts = run.engine.execute(duck.sql("read/batch_texts"))
+    # DuckDB's own sha256 takes three times as long.
+    sums = [hashlib.sha256(text).hexdigest() for (text,) in _fetched(texts)]
+    duck.append(run.engine, "records", "read/add_records", sums=" ".join(sums))
     for file_no, count in duck.rows(run.engine, "read/batch_counts"):
         first[file_no] += count
     odd = run.work / "parts" / "aside.ndjson"
@@ -187,16 +201,51 @@ def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: B
     return batch
 
 
+def _fetched(result: duck.Engine) -> Iterator[tuple]:
+    """The rows of a result that is too large for memory."""
+    while rows := result.fetchmany(_FETCHED):
+        yield from rows
+
+
 def type_batch(engine: duck.Engine, *, repeats: bool) -> None:
-    """Type what stands in `batch` and `places`, and add what is in order to the tables of all records.
+    """Look at what stands in `batch` and `places`, and add what is in order to the tables of all records.
 
     Makes: batch_records, which tells what is in order; `repeats`: also an element whose id an earlier one has
     """
-    for table in _CONTENTS:
-        duck.make(engine, f"read/batch_{table}")
     duck.make(engine, "read/batch_records", repeats=repeats)
-    for table in _CONTENTS:
-        duck.append(engine, table, f"read/add_{table}")
+    duck.append(engine, "sessions", "read/add_sessions")
+    duck.append(engine, "instances", "read/add_instances")
+    duck.make(engine, "read/add_messages", f"messages_{len(_message_parts(engine)):06}")
+
+
+def read_again(engine: duck.Engine, documents: Documents) -> Iterator[tuple[str, bool]]:
+    """Make `batch` and `places` once more, one batch after the other, in the order in which they were read first.
+
+    Returns: of each, the table that has the rest of its messages, and whether it holds records that were put in order
+    """
+    _, *parts = _message_parts(engine)
+    for batch, part in zip((*documents.batches, *documents.straightened), parts, strict=True):
+        if isinstance(batch, Batch):
+            duck.make(engine, "read/again", "batch", copies=batch.copies, largest=largest_element(engine))
+            duck.make(engine, "read/places", **batch._asdict())
+        else:
+            batch.load(engine, "check/straightened", "batch")
+            duck.make(engine, "check/places")
+        yield part, not isinstance(batch, Batch)
+
+
+def gather_messages(engine: duck.Engine) -> None:
+    """Make `messages`, in which the batches' messages follow each other.
+
+    To append them all to one table takes DuckDB longer the larger it is.
+    """
+    parts = (f"from {part}" for part in _message_parts(engine))
+    engine.execute(f"create or replace view messages as {' union all by name '.join(parts)}")
+
+
+def _message_parts(engine: duck.Engine) -> list[str]:
+    found = engine.execute("select table_name from duckdb_tables() where table_name similar to 'messages_[0-9]+'")
+    return sorted(name for (name,) in found.fetchall())
 
 
 def _parts(file: File, folder: Path, most: int) -> Iterator[Part]:

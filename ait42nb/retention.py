@@ -166,7 +166,7 @@ def compare_records(run: Run) -> Compared:
         with duck.attached(run.engine, path, "staging"):
             for table in ("sessions", "instances", "messages"):
                 duck.view(run.engine, f"verify/stored_{table}")
-            duck.make(run.engine, "verify/stored")
+            duck.make(run.engine, "verify/stored_rows", table="stored")
             records = duck.make(run.engine, "retention/content", table=name)
     unstored: dict[str, Counter[str]] = {}
     for source_path, entity, count in duck.rows(run.engine, "retention/unstored"):

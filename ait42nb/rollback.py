@@ -242,7 +242,7 @@ def compare(engine: duck.Engine, here: Path, there: Path) -> tuple[Difference, .
             with duck.attached(engine, path, "staging"):
                 for table in ("sessions", "instances", "messages"):
                     duck.view(engine, f"verify/stored_{table}")
-                duck.make(engine, "verify/stored", table=name)
+                duck.make(engine, "verify/stored_rows", table=name)
         found = {row[0]: Difference(*row) for row in duck.rows(engine, "rollback/comparison")}
     except duckdb.Error:
         return ()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ait42nb import database, scan
 from ait42nb import engine as duck
@@ -17,11 +18,13 @@ from ait42nb.check import RULES, lines_of
 from ait42nb.display import Progress
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import Mapped
-from ait42nb.read import Documents
+from ait42nb.read import Documents, read_again
 from ait42nb.recall import Recalled
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
+
+T = TypeVar("T")
 
 # What the text of a file may take in migration_rejects; the file itself is never touched.
 LARGEST_DOCUMENT = 64 << 20
@@ -118,18 +121,56 @@ def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
 
 
 def _fill(run: Run, path: Path, progress: Progress) -> dict[str, int]:
-    duck.make(run.engine, "stage/message_rows")
-    duck.make(run.engine, "stage/message_residue")
-    messages = run.engine.table("message_rows").aggregate("count(session_id)").fetchone()[0]
-    progress.total = duck.count(run.engine, "accepted") + duck.count(run.engine, "instance_rows") + messages
-    counts = {}
-    with duck.attached(run.engine, path, "staging", writable=True):
-        for table in ("sessions", "instances", "chat_messages", "migration_residue", "migration_ledger"):
-            parameters = {"run_id": run.run_id} if table == "migration_ledger" else {}
-            duck.append(run.engine, f"staging.{table}", f"stage/{table}", **parameters)
-            counts[table] = duck.count(run.engine, f"staging.{table}")
-            progress.step(0 if table.startswith("migration_") else counts[table])
-    return counts
+    engine = run.engine
+    counts = {"sessions": duck.count(engine, "accepted"), "instances": duck.count(engine, "instance_rows")}
+    progress.total = sum(counts.values()) + duck.count(engine, "messages")
+    duck.run(engine, "stage/tables")
+    with duck.attached(engine, path, "staging", writable=True):
+        for table in counts:
+            duck.append(engine, f"staging.{table}", f"stage/{table}")
+            progress.step(counts[table])
+        for batch in one_ahead(_batches(run, engine.cursor())):
+            engine.execute(f"insert into staging.chat_messages by name from {batch.messages}")
+            duck.append(engine, "message_residue", "stage/message_residue", part=batch.part, rows=batch.rows)
+            duck.make(engine, "stage/message_prints", part=batch.part, rows=batch.rows)
+            duck.append(engine, "ledger", "stage/ledger", accepted=batch.accepted, run_id=run.run_id)
+            progress.step(duck.count(engine, batch.messages))
+            for table in (batch.rows, batch.messages, batch.accepted):
+                engine.execute(f"drop table {table}")
+        duck.append(engine, "staging.migration_residue", "stage/migration_residue")
+        duck.append(engine, "staging.migration_ledger", "stage/migration_ledger")
+        return counts | {"chat_messages": duck.count(engine, "staging.chat_messages")}
+
+
+class _Batch(NamedTuple):
+    """The tables of a batch: its part of `messages`; message_rows, chat_messages, batch_accepted."""
+
+    part: str
+    rows: str
+    messages: str
+    accepted: str
+
+
+def _batches(run: Run, engine: duck.Engine) -> Iterator[_Batch]:
+    """The batches once more, in their order."""
+    with duck.joins_in_order(engine):
+        for number, (part, straightened) in enumerate(read_again(engine, run.get(Documents))):
+            batch = _Batch(
+                part, *(f"{name}_{number:06}" for name in ("message_rows", "chat_messages", "batch_accepted"))
+            )
+            duck.make(engine, "stage/message_rows", batch.rows, part=part)
+            duck.make(engine, "stage/chat_messages", batch.messages, rows=batch.rows, straightened=straightened)
+            duck.make(engine, "stage/batch_accepted", batch.accepted, straightened=straightened)
+            yield batch
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:

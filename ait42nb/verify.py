@@ -7,7 +7,9 @@ text, what was looked at one by one with plain `json`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from ait42nb.check import IDENTITY, KEYS, LISTS, Lines, lines_of
 from ait42nb.database import ValidationReport
 from ait42nb.errors import VerificationFailed
 from ait42nb.kept import compare_kept, residue_of
-from ait42nb.read import Documents, largest_element
+from ait42nb.read import Documents, read_again
 from ait42nb.reconcile import Balance, balance, require_balance
 from ait42nb.stage import Staged
 
@@ -68,10 +70,12 @@ def verify_database(run: Run) -> Verified:
     """
     staged = run.get(Staged)
     file = facts_of(staged.path)
-    differences, compared = compare_values(run)
-    books = balance(run)
+    with ThreadPoolExecutor(1) as pool:
+        validation = pool.submit(_validate, staged.path)
+        differences, compared = compare_values(run)
+        books = balance(run)
+        report = replace(validation.result(), values_compared=compared, values_different=len(differences))
     with closing(database.open_readonly(staged.path)) as connection:
-        report = replace(database.validate(connection), values_compared=compared, values_different=len(differences))
         views = _editor_views(run, connection)
     where = run.home.database
     if differences:
@@ -91,44 +95,57 @@ def facts_of(file: Path) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
+def _validate(staged: Path) -> ValidationReport:
+    """As the guide does; it reads every page, on one core, while the values are compared on the other."""
+    with closing(database.open_readonly(staged)) as connection:
+        return database.validate(connection)
+
+
 def compare_values(run: Run) -> tuple[list[Difference], int]:
     """Compare every value of the staging file with its source.
 
-    Makes:   expected, stored: a hash a row; suspects: the rows in which they differ
+    Makes:   expected, stored: what each session holds, summed up; suspects: the sessions in which they differ
     Returns: the differences, value by value, and how many values were compared
     """
     engine, staged = run.engine, run.get(Staged)
     duck.run(engine, "verify/expected")
-    engine.execute("create or replace table beyond (session_id varchar, key varchar, document varchar)")
     duck.make(engine, "verify/bulk")
     with run.progress("Verifying", staged.sessions + staged.instances + staged.messages, "rows") as progress:
-        for _ in _sources(run):
-            duck.append(engine, "expected", "verify/expect")
-            progress.step(duck.count(engine, "expected") - progress.done)
+        for table in _TABLES:
+            duck.view(engine, f"verify/bulk_{table}")
+        duck.make(engine, "verify/beyond")
+        odd = _odd_records(run)
+        for table in _TABLES:
+            odd[table].load(engine, f"verify/odd_{table}")
+        for kind in ("bulk", "odd"):
+            duck.append(engine, "expected", "verify/expect", **{table: f"{kind}_{table}" for table in _TABLES})
+            progress.step(sum(_compared(engine).values()) - progress.done)
         progress.step(0, now="comparing")
         with duck.attached(engine, staged.path, "staging"):
-            for table in _TABLES:
-                duck.view(engine, f"verify/stored_{table}")
+            for view in (*(f"stored_{table}" for table in _TABLES), "stored_rows"):
+                duck.view(engine, f"verify/{view}")
             duck.make(engine, "verify/stored")
-            suspects = duck.make(engine, "verify/suspects")
-            found = list(_differences(run)) if suspects else []
+            found = list(_differences(run)) if duck.make(engine, "verify/suspects") else []
         found += [Difference(*each) for each in compare_kept(run)]
-    rows = dict(engine.execute("select entity, count(*) from expected group by entity").fetchall())
-    return found, sum(_VALUES[entity] * rows.get(entity, 0) for entity in _VALUES)
+    return found, sum(_VALUES[entity] * rows for entity, rows in _compared(engine).items())
+
+
+def _compared(engine: duck.Engine) -> dict[str, int]:
+    """How many rows are expected up to now, by entity."""
+    return dict(engine.execute("select entity, sum(row_count)::bigint from expected group by entity").fetchall())
 
 
 def _sources(run: Run) -> Iterator[None]:
-    """Make source_sessions, source_instances and source_messages, one batch after the other."""
-    for batch in run.get(Documents).batches:
-        duck.make(run.engine, "verify/batch", copies=batch.copies, largest=largest_element(run.engine))
-        duck.make(run.engine, "read/places", **batch._asdict())
+    """Let source_sessions, source_instances and source_messages show one batch after the other."""
+    engine = run.engine
+    for _, straightened in read_again(engine, run.get(Documents)):
+        if straightened:
+            break
         for table in _TABLES:
-            duck.make(run.engine, f"verify/source_{table}")
-        duck.append(run.engine, "beyond", "verify/beyond")
+            duck.view(engine, f"verify/source_{table}")
         yield
-    written = _odd_records(run)
     for table in _TABLES:
-        written[table].load(run.engine, f"verify/odd_{table}", f"source_{table}")
+        engine.execute(f"create or replace temp view source_{table} as from odd_{table}")
     yield
 
 
@@ -234,18 +251,16 @@ def _held(key: str, value: object) -> object:
 
 
 def _differences(run: Run) -> Iterator[Difference]:
-    """The suspects' values, column by column."""
+    """The suspects' values, row by row and column by column."""
     engine = run.engine
-    stored = {}
+    stored: dict[tuple[str, ...], dict[str, object]] = {}
+    places: Counter[tuple[str, str]] = Counter()
     for entity, table in zip(_VALUES, _TABLES, strict=True):
-        stored |= {(entity, *key): row for key, row in _rows(engine, entity, f"stored_{table}")}
+        rows = _rows(engine, entity, f"stored_{table}")
+        for key, row in sorted(rows, key=lambda found: found[1].get("row_id", 0)):
+            stored[entity, *key] = row | {"position": places[entity, key[0]]}
+            places[entity, key[0]] += 1
     seen = set()
-    places = {
-        row[:3]: row[3:]
-        for row in engine.execute(
-            "select entity, session_id, key, expected_place, stored_place from suspects"
-        ).fetchall()
-    }
     for _ in _sources(run):
         for entity, table in zip(_VALUES, _TABLES, strict=True):
             for key, expected in _rows(engine, entity, f"source_{table}"):
@@ -255,17 +270,17 @@ def _differences(run: Run) -> Iterator[Difference]:
                 if found is None:
                     yield Difference(*name, "*", "a row", None)
                     continue
-                columns = [c for c in expected if c not in ("position", "row_id") and expected[c] != found[c]]
+                columns = [c for c in expected if c not in ("position", "content_md5") and expected[c] != found[c]]
                 for column in columns:
                     yield Difference(*name, column, expected[column], found[column])
-                if not columns and places[name][0] != places[name][1]:
-                    yield Difference(*name, "order", *places[name])
+                if not columns and expected.get("position", 0) != found["position"]:
+                    yield Difference(*name, "order", expected["position"], found["position"])
     for name in stored.keys() - seen:
         yield Difference(*name, "*", None, "a row")
 
 
 def _rows(engine: duck.Engine, entity: str, table: str) -> Iterator[tuple[tuple[str, str], dict[str, object]]]:
-    """The suspect rows of a table, as dicts by (session_id, key)."""
+    """The rows of a table that belong to suspects, as dicts by (session_id, key)."""
     cursor = engine.execute(duck.sql(f"verify/suspect_{entity}"), {"table": table})
     names = [column[0] for column in cursor.description]
     for row in cursor.fetchall():

@@ -1,33 +1,45 @@
 -- batch_records: each element of a batch as a whole: in order, or to be looked at one by one.
--- DuckDB. in: batch, places, batch_sessions, batch_instances, batch_messages; $repeats: what repeats was looked at
--- out: one row an element
+-- DuckDB. in: batch, places; $repeats: what repeats was looked at
+-- out: one row an element, in the order of the batch
 --
 -- Set aside is also what only repeats: a second element of one id in its file (its text goes to the rejects), and a
 -- session in which two instances or two messages share an id. Of messages that do, those that are left are different
 -- ones, and each gets an id of its own; of instances that do, none may go in.
-with instance_facts as (
-    select file_no, ordinal, count(*) as instances, bool_and(in_order) and count(distinct instance_id) = count(*) as fine
-    from batch_instances
-    group by all
-),
-
-message_facts as (
-    select file_no, ordinal, count(*) as messages, bool_and(in_order) and ($repeats or count(distinct id) = count(*)) as fine
-    from batch_messages
-    group by all
+with facts as (
+    select
+        rowid as element,
+        record.id as id,
+        len(record.instances) as instances,
+        len(record.chatHistory) as messages,
+        exact
+        and record.id is not null and record.type is not null and record.task is not null
+        and record.status in ('running', 'completed', 'failed', 'paused')
+        and record.createdAt is not null and record.updatedAt is not null
+        and is_read_whole(record.timeoutSeconds) and is_read_whole(record.winnerId)
+        and coalesce(record.totalDuration >= 0, true) and is_read_whole(record.totalFilesChanged)
+        and is_read_whole(record.totalLinesAdded) and is_read_whole(record.totalLinesDeleted)
+        and not list_contains(list_transform(record.runtimeMix, lambda runtime: runtime is null), true) is true
+        and len(list_filter(record.instances, lambda i: not (
+            i.instanceId is not null and is_read_whole(i.instanceId)
+            and i.worktreePath is not null and i.branch is not null and i.agentName is not null
+            and i.status is not null and i.tmuxSessionId is not null
+            and is_read_whole(i.filesChanged) and is_read_whole(i.linesAdded) and is_read_whole(i.linesDeleted)
+        ))) = 0
+        and len(list_filter(record.chatHistory, lambda m: not (
+            m.id is not null and m.role is not null and m.content is not null and m.timestamp is not null
+            and is_read_whole(m.instanceId)
+        ))) = 0
+        and len(list_distinct(list_transform(record.instances, lambda i: i.instanceId))) = len(record.instances)
+        and ($repeats or len(list_distinct(list_transform(record.chatHistory, lambda m: m.id))) = len(record.chatHistory))
+            as fine
+    from batch
 )
 
 select
-    session.file_no,
-    session.ordinal,
-    session.id,
-    sha256(document) as sha256,
-    coalesce(instances, 0) as instances,
-    coalesce(messages, 0) as messages,
-    session.in_order and coalesce(i.fine, true) and coalesce(m.fine, true)
-        and ($repeats or row_number() over (partition by session.file_no, session.id order by session.ordinal) = 1) as in_order
-from batch
-join places on places.element = batch.rowid
-join batch_sessions as session on session.file_no = places.file_no and session.ordinal = places.ordinal
-left join instance_facts as i on i.file_no = places.file_no and i.ordinal = places.ordinal
-left join message_facts as m on m.file_no = places.file_no and m.ordinal = places.ordinal
+    element, file_no, ordinal, id, instances, messages,
+    coalesce(
+        fine and ($repeats or row_number() over (partition by file_no, id order by ordinal) = 1), false
+    ) as in_order
+from facts
+join places using (element)
+order by element

@@ -16,7 +16,7 @@ create or replace table sessions (
     file_no integer, ordinal bigint,
     id varchar, type varchar, task varchar, status varchar,
     created_at varchar, updated_at varchar, completed_at varchar,
-    model varchar, timeout_seconds bigint, preserve_worktrees integer, winner_id bigint, runtime_mix varchar,
+    model varchar, timeout_seconds bigint, preserve_worktrees bigint, winner_id bigint, runtime_mix varchar,
     total_duration bigint, total_files_changed bigint, total_lines_added bigint, total_lines_deleted bigint
 );
 
@@ -28,9 +28,12 @@ create or replace table instances (
     runtime varchar, model varchar, runtime_label varchar
 );
 
-create or replace table messages (
+-- The first part of `messages`, which shows all parts, in the order in which they were read.
+create or replace table messages_000000 (
     file_no integer, ordinal bigint, position bigint,
     id varchar,          -- the message's own id
-    role varchar, content varchar, timestamp varchar,
+    role varchar,
+    content_md5 varchar, -- the content itself is read again when it is written: memory does not grow with it
+    timestamp varchar,
     instance_id bigint   -- the number that it names, whether there is such an instance or not
 );

@@ -9,7 +9,7 @@ with ambiguous as (
 
 select
     session_id, own_id, message.id,
-    hash(role, content, moment(timestamp)) as value_hash,
+    hash(role, md5(content), moment(timestamp)) as value_hash,
     row_number() over (partition by session_id, own_id, value_hash order by encode(message.id)) as nth
 from (select id, role, content, timestamp from stored.chat_messages) as message
 join stored_messages using (id)

@@ -1,16 +1,33 @@
--- wanted_ids: the id under which each message would be stored, if that is free. DuckDB.
--- in: messages, accepted, kept_ids, stored (the snapshot)
+-- wanted_ids: the messages that may not simply have their own id, and the one under which each would be stored, if that
+-- is free. DuckDB. in: messages, accepted, kept_ids, stored (the snapshot)
 -- out: one row a message; settled: nothing can take it away
 --
 -- An id once stored for a message is kept. Across sessions the oldest has its own id, the others add their session to
 -- it. Different messages under one id in one session are numbered from the second on. (Equal ones were collapsed.)
-with numbered as (
-    select
-        file_no, ordinal, position, messages.id as own_id, session_id, age, kept_ids.id as kept_id,
-        row_number() over (partition by file_no, ordinal, messages.id order by position) as version,
-        min(age) over (partition by messages.id) as oldest
+with message as (
+    select file_no, ordinal, position, messages.id as own_id, session_id, age
     from (select file_no, ordinal, position, id from messages) as messages
     join accepted using (file_no, ordinal)
+),
+
+-- Most ids stand once, and nowhere else: only the others are numbered.
+doubtful as (
+    select own_id from message group by own_id having count(*) > 1
+    union
+    select own_id from message semi join (select id as own_id from stored.chat_messages) using (own_id)
+    union
+    select own_id from message where contains(own_id, '@')
+    union
+    select own_id from message join kept_ids using (file_no, ordinal, position)
+),
+
+numbered as (
+    select
+        message.*, kept_ids.id as kept_id,
+        row_number() over (partition by file_no, ordinal, own_id order by position) as version,
+        min(age) over (partition by own_id) as oldest
+    from message
+    semi join doubtful using (own_id)
     left join kept_ids using (file_no, ordinal, position)
 ),
 

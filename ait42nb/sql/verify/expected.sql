@@ -1,2 +1,4 @@
--- expected: a hash of all values of each row that is to be stored, and its place in its session. DuckDB, empty at first.
-create or replace table expected (entity varchar, session_id varchar, key varchar, place bigint, value_hash ubigint)
+-- expected: what is to be stored of each session, summed up; order_sum tells whether rows changed places. DuckDB, empty at first.
+create or replace table expected (
+    entity varchar, session_id varchar, row_count bigint, values_sum hugeint, order_sum hugeint
+)

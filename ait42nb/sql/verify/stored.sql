@@ -1,29 +1,9 @@
--- stored: a hash of all values of each row that is stored, and its place in its session by row number.
--- DuckDB. in: stored_sessions, stored_instances, stored_messages (views of the staging file)   out: as expected
-with hashed as (
-    select 'session' as entity, session_id, '' as key, 0 as row_id, hash(
-        workspace_path, type, task, status, created_at, updated_at, completed_at, model, timeout_seconds,
-        preserve_worktrees, winner_id, runtime_mix, total_duration, total_files_changed, total_lines_added,
-        total_lines_deleted, instance_count, message_count
-        ) as value_hash
-    from stored_sessions
-
-    union all
-    select 'instance', session_id, instance_id::varchar, row_id, hash(
-        worktree_path, branch, agent_name, status, tmux_session_id, output, start_time, end_time,
-        files_changed, lines_added, lines_deleted, runtime, model, runtime_label
-        )
-    from stored_instances
-
-    union all
-    select 'message', session_id, id, row_id, hash(
-        role, content, timestamp, instance_id
-        )
-    from stored_messages
-)
-
+-- stored: the rows of each session that are stored, summed up. DuckDB. in: stored_rows   out: as expected
+--
+-- A session's rows follow each other, so that a row's place is its number less that of the first. Where they do not, the
+-- session is merely compared row by row.
 select
-    entity, session_id, key,
-    row_number() over (partition by entity, session_id order by row_id) - 1 as place,
-    value_hash
-from hashed
+    entity, session_id, count(*) as row_count, sum(value_hash) as values_sum,
+    sum((value_hash >> 8)::hugeint * row_id) - min(row_id) * sum(value_hash >> 8) as order_sum
+from stored_rows
+group by all

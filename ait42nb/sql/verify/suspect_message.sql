@@ -1,5 +1,5 @@
--- The suspect messages as they stand in one table. DuckDB. in: suspects, $table (source_messages or stored_messages)
+-- The messages of suspect sessions as they stand in one table. DuckDB. in: suspects, $table (source_messages or stored_messages)
 -- out: _key, then the table's columns
 select id as _key, t.*
 from query_table($table) as t
-semi join suspects on suspects.entity = 'message' and suspects.session_id = t.session_id and suspects.key = t.id
+semi join suspects on suspects.entity = 'message' and suspects.session_id = t.session_id

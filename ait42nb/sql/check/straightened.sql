@@ -1,0 +1,6 @@
+-- straightened: records that were put in order, read like those of any file (see read/batch.sql). They are known to be JSON.
+-- DuckDB. in: $path, $largest
+select file_no, ordinal, document, try(typed_session(document)) as record
+from read_json($path, format = 'newline_delimited', maximum_object_size = $largest, columns = {
+    file_no: 'integer', ordinal: 'bigint', document: 'varchar'
+})
