@@ -626,6 +626,8 @@ def inspect_database(path: str | Path) -> DatabaseState:
         if not os.path.lexists(path):
             strays = ", ".join(side.name for side in side_files(path))
             return DatabaseState("none", f"there is none, but {strays} of a former one" if strays else "there is none")
+        if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+            return DatabaseState("foreign", "it is a link that leads out of the home")
         if not path.is_file():
             return DatabaseState("foreign", "it is not a file")
         if path.stat().st_size == 0:

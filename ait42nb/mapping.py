@@ -330,6 +330,8 @@ def read_mapping(path: Path, *, must_exist: bool = False) -> dict[str, str]:
     """
     if not path.exists() and not must_exist:
         return {}
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise SourceError(path, "is no file", 'Write a file of {"hash": "/path"} there')
     try:
         text = path.read_text(encoding="utf-8-sig")
         # YAML reads JSON too, but takes a hash of sixteen digits for a number.
@@ -363,6 +365,8 @@ def read_accepted(home: Home) -> frozenset[str]:
     Raises: SourceError, when the file holds anything else
     """
     try:
+        if home.accepted.exists() and not home.accepted.is_file():  # a pipe would be waited for
+            raise ValueError("no file")
         ticked = json.loads(home.accepted.read_text(encoding="utf-8")) if home.accepted.exists() else []
         if not isinstance(ticked, list) or not all(isinstance(hash_, str) for hash_ in ticked):
             raise ValueError("no list of hashes")

@@ -214,7 +214,7 @@ def _judge(run: Run, file: File, path: Path) -> Verdict:
     age = datetime.now(UTC) - read.finished_at if read and read.finished_at else None
     tests = {
         "clock": bool(history.clock),
-        "unreadable": file.copy is None or path.is_symlink(),
+        "unreadable": file.copy is None or path.is_symlink() or not _inside(path, run.home.path),
         "not_migrated": age is None,
         "changed": read is not None and (file.size_bytes, file.mtime_ns, file.sha256) != read[:3],
         "too_young": age is not None and age < timedelta(days=run.settings.days),
@@ -277,6 +277,11 @@ def remove_files(run: Run) -> Removed:
     content = summarize(run, done)
     _note(run, "retention/finish_run", {"outcome": content["outcome"], "summary": json.dumps(content)})
     return done
+
+
+def _inside(path: Path, home: Path) -> bool:
+    """Whether a file lies in the home indeed: `sessions` may be a link to a folder elsewhere."""
+    return path.resolve().is_relative_to(home.resolve())
 
 
 def _still(path: Path, file: File) -> bool:

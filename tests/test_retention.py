@@ -287,6 +287,17 @@ def test_links_stay(old, tmp_path):
     assert old.blog.is_symlink() and real.exists()
 
 
+def test_files_of_a_folder_elsewhere_stay(old, tmp_path):
+    """Nothing is removed through a link that leads out of the home."""
+    elsewhere, sessions = tmp_path / "elsewhere", old.path / "sessions"
+    sessions.rename(elsewhere)
+    sessions.symlink_to(elsewhere)
+    before = everything(elsewhere)
+
+    assert all("unreadable" in why for why in reasons(retain(old)).values())
+    assert everything(elsewhere) == before
+
+
 def test_without_a_database(home):
     """Where no database is, or not ours, or it is not valid, the run fails and nothing goes."""
     home.write("/home/aki/app", [session(id="s1")])
