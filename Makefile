@@ -38,7 +38,7 @@ test-browser: install  ## the notebooks in a real JupyterLab, in Chromium
 	@sh .ci/chromium
 	$(call suite,browser)
 
-test-faults: install  ## kills, full disks, other writers (FAULTS=full tries several times as many), damaged files
+test-faults: install  ## kills, full disks, other writers, damaged files (FAULTS=full tries many more)
 	$(call suite,faults)
 
 test-interop: install  ## the database through the editor's own library (skipped without Rust's cargo)
