@@ -89,30 +89,45 @@ def test_alike(migrated: Home):
     assert found.consistency == 1
 
 
+# What somebody does in the session of that name, in the database; the fields, instances and messages that differ then.
 EDITS = {
-    "task": ("update sessions set task = 'x' where id = 's'", ("task",), 0, 0),
-    "null": ("update sessions set model = 'x' where id = 's'", ("model",), 0, 0),
-    "instance": ("update instances set branch = 'x'", ("instances.branch",), 1, 0),
-    "message": ("update chat_messages set content = 'x' where id = 'm2'", ("messages.content",), 0, 1),
-    "reference": ("update chat_messages set instance_id_ref = null where id = 'm2'", ("messages.instance_id",), 0, 1),
-    "message gone": ("delete from chat_messages where id = 'm2'", (), 0, 1),
-    "message more": ("insert into chat_messages values ('m3', 's', null, 'user', 'x', 'y')", (), 0, 1),
+    "task": ("update sessions set task = 'x' where id = $id", ("task",), 0, 0),
+    "null": ("update sessions set model = 'x' where id = $id", ("model",), 0, 0),
+    "instance": ("update instances set branch = 'x' where session_id = $id", ("instances.branch",), 1, 0),
+    "message": ("update chat_messages set content = 'x' where id = 'b-' || $id", ("messages.content",), 0, 1),
+    "reference": (
+        "update chat_messages set instance_id_ref = null where id = 'b-' || $id", ("messages.instance_id",), 0, 1,
+    ),
+    "message gone": ("delete from chat_messages where id = 'b-' || $id", (), 0, 1),
+    "message more": ("insert into chat_messages values ('c-' || $id, $id, null, 'user', 'x', 'y')", (), 0, 1),
     "instance more": (
         "insert into instances (session_id, instance_id, worktree_path, branch, agent_name, status, tmux_session_id)"
-        " values ('s', 2, '', '', '', '', '')",
-        (),
-        1,
-        0,
+        " values ($id, 2, '', '', '', '', '')", (), 1, 0,
     ),
-}
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("statement", "fields", "instances", "messages"), EDITS.values(), ids=EDITS)
-def test_the_database_is_ahead(migrated: Home, statement, fields, instances, messages):
+def test_the_database_is_ahead(home: Home):
     """Whatever somebody wrote there is found and named, and the next run would leave it."""
-    database(migrated, statement)
+    home.write(
+        APP,
+        [
+            session(
+                id=id_,
+                instances=[instance()],
+                chatHistory=[message(id=f"a-{id_}"), message(id=f"b-{id_}", instanceId=1)],
+            )
+            for id_ in EDITS
+        ],
+    )
+    home.migrate()
+    with closing(sqlite3.connect(home.database)) as connection, connection:
+        for id_, (statement, *_) in EDITS.items():
+            assert connection.execute(statement, {"id": id_}).rowcount == 1
 
-    assert differences(migrated) == (Difference("s", "different", fields, instances, messages),)
+    found = {difference.session_id: difference for difference in differences(home)}
+
+    assert found == {id_: Difference(id_, "different", *expected) for id_, (_, *expected) in EDITS.items()}
 
 
 def test_json_is_ahead(migrated: Home):
