@@ -1,7 +1,8 @@
 """The proof: every stored value compared with its source, and every record read back as the editor reads it.
 
-The sources are read once more and by another way than before: what was read in bulk with types instead of values as
-text, what was looked at one by one with plain `json`.
+What was read in bulk was proven while it was read: a record that does not give its own text again, when it is written
+from the values that were read, is looked at one by one. What is stored must have those values; and what was looked at one
+by one is read again, with plain `json`. So is, from the files, every session in which something differs.
 """
 
 from __future__ import annotations
