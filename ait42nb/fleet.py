@@ -254,7 +254,7 @@ def migrate_homes(run: Run) -> Fleet:
     began = time.monotonic()
     with _cluster(settings, len(homes)) as (client, threads):
         workers = len(client.nthreads())
-        with Progress("Homes", len(homes), unit="homes") as progress:
+        with Progress("Homes", len(homes)) as progress:
             migrated = _Driver(run, client, threads, folder, progress).drive(homes)
     return Fleet(tuple(migrated), workers, time.monotonic() - began)
 
@@ -508,10 +508,8 @@ def show_fleet(run: Run) -> Shown:
         for a in home.attempts
     ]
     tried = sum(len(home.attempts) > 1 for home in fleet.homes)
-    words = (
-        f"{counted(len(fleet.homes), 'home')} on {counted(fleet.workers, 'worker')} in {fleet.seconds:,.1f} s"
-        f"; {counted(tried, 'home')} tried more than once."
-    )
+    words = f"{counted(len(fleet.homes), 'home')} on {counted(fleet.workers, 'worker')} in {fleet.seconds:,.1f} s"
+    words += f"; {tried:,} tried more than once." if tried else "."
     return Stack(
         words,
         lanes_picture("What each worker did", spans),

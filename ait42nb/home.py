@@ -144,7 +144,7 @@ def as_owner(home: Path, needed: Path) -> Iterator[None]:
 
     So says the kernel, whatever links the owner lays meanwhile. Anywhere else, and in root's own home, nothing changes.
 
-    Raises: HomeError, when that leaves out a file that is needed
+    Raises: HomeError, when that leaves out a file that is needed, or this root has no such power
     """
     owner = home.stat()
     if sys.platform != "linux" or os.geteuid() != 0 or owner.st_uid == 0:
@@ -155,6 +155,8 @@ def as_owner(home: Path, needed: Path) -> Iterator[None]:
     system.setfsgid(owner.st_gid)
     system.setfsuid(owner.st_uid)
     try:
+        if system.setfsuid(-1) != owner.st_uid:  # changes nothing, and tells who it is
+            raise HomeError(home, f"may not be used as its owner, user {owner.st_uid}", "Run as that user")
         try:
             needed.open("rb").close()
         except PermissionError as error:
