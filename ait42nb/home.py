@@ -89,8 +89,10 @@ class Home:
             os.close(handle)
 
     def leftovers(self) -> list[Path]:
-        """The work folders of runs that were killed. Ask only while holding the lock."""
-        return sorted(p for p in self.path.glob(f"{WORK_PREFIX}*") if p.is_dir() and not p.is_symlink())
+        """What runs that were killed left: work folders, half-written mappings. Ask only while holding the lock."""
+        folders = [p for p in self.path.glob(f"{WORK_PREFIX}*") if p.is_dir() and not p.is_symlink()]
+        parts = [p for file in (self.mapping, self.accepted) for p in self.path.glob(f".{file.name}-????????")]
+        return sorted([*folders, *(p for p in parts if p.is_file() and not p.is_symlink())])
 
     @contextmanager
     def work_folder(self, run_id: str, *, dry_run: bool) -> Iterator[Path]:
@@ -103,7 +105,7 @@ class Home:
         else:
             self.cleared = self.leftovers()
             for left in self.cleared:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
             folder = self.path / f"{WORK_PREFIX}{run_id}"
             folder.mkdir(mode=0o700)
             give_to_owner(folder, self.path)

@@ -142,6 +142,28 @@ def test_leftovers_are_folders_of_the_kit_alone(folder: Path):
     assert [p.name for p in Home(folder).leftovers()] == [".ait42nb-old"]
 
 
+KILLED_IN_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from ait42nb.home import write_atomically
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+write_atomically(Path(sys.argv[1]), "half")
+"""
+
+
+def test_a_half_written_mapping_file_is_cleared(folder: Path):
+    """Whoever was killed while saving left a file beside the old one, which is whole."""
+    mapping = folder / "workspace_mapping.json"
+    mapping.write_text("{}")
+    subprocess.run([sys.executable, "-c", KILLED_IN_WRITING, mapping], cwd=Path(__file__).parents[1])
+    (left,) = Home(folder).leftovers()
+    home = Home(folder)
+    with home.work_folder("20251101T090000Z-abcdef", dry_run=False):
+        assert home.cleared == [left]
+    assert sorted(p.name for p in folder.iterdir()) == ["sessions", "workspace_mapping.json"]
+    assert mapping.read_text() == "{}"
+
+
 # Files, whole or not at all
 
 
