@@ -123,7 +123,8 @@ def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
 def _fill(run: Run, path: Path, progress: Progress) -> dict[str, int]:
     engine = run.engine
     counts = {"sessions": duck.count(engine, "accepted"), "instances": duck.count(engine, "instance_rows")}
-    progress.total = sum(counts.values()) + duck.count(engine, "messages")
+    ((messages,),) = duck.rows(engine, "stage/message_count")
+    progress.total = sum(counts.values()) + messages
     duck.run(engine, "stage/tables")
     with duck.attached(engine, path, "staging", writable=True):
         for table in counts:

@@ -36,7 +36,7 @@ from ait42nb.display import (
     tag,
     visible,
 )
-from ait42nb.samples import session
+from ait42nb.samples import message, session
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror="alert(1)">',
@@ -406,8 +406,9 @@ def test_every_long_step_tells_how_far_it_is(home, monkeypatch):
     """Reading, checking, staging, verifying and merging count to their end; a run inside of another shows nothing."""
     monkeypatch.setattr(pipeline, "Progress", Recorded)
     Recorded.all.clear()
+    held = session(id="held", status="none", chatHistory=[message()])
     for task in ("first", "second"):
-        home.write("/w", [session(id="s", task=task), session(id="odd", task="x", more=1)])
+        home.write("/w", [session(id="s", task=task), session(id="odd", task="x", more=1), held])
         run = pipeline.start(ait42_home=str(home.path), dry_run=False, backup=False)
         for stage in pipeline.STAGES:
             run.step(stage)
@@ -418,7 +419,7 @@ def test_every_long_step_tells_how_far_it_is(home, monkeypatch):
     assert told.pop(("Reading", "bytes"))[0] == next((home.path / "sessions").iterdir()).stat().st_size
     ((rows,),) = home.rows("select count(*) + sum(instance_count) + sum(message_count) from sessions")
     assert told == {
-        ("Checking one by one", "records"): (1, None),
+        ("Checking one by one", "records"): (2, None),
         ("Staging", "rows"): (rows, rows),
         ("Verifying", "rows"): (rows, rows),
         ("Rehearsing the merge", "sessions"): (1, 1),
