@@ -31,7 +31,7 @@ from ait42nb.redact import HIDDEN, error_words, file_hash, hidden, source_path
 from ait42nb.resolve import Resolved
 from ait42nb.stage import ASIDE, WORDS, Reject, Staged
 from ait42nb.stored import Stored
-from ait42nb.summary import read_summary, stats, summarize, write_summary
+from ait42nb.summary import UNMAPPED, read_summary, stats, summarize, write_summary
 from ait42nb.verify import Verified
 
 if TYPE_CHECKING:
@@ -344,12 +344,12 @@ def held(run: Run) -> Shown:
     aside = [one for one in rejects if one.reason in ASIDE]
     back = [one for one in rejects if one.reason not in ASIDE]
     # Of a file that may not go in, the sessions are held for the file's reason.
-    inside: dict[str, list[Reject]] = {one.source_path: [] for one in back if one.entity == "file"}
+    inside: dict[str, list[Reject]] = {one.source_path: [] for one in back if one.reason in UNMAPPED}
     for one in back:
         if one.entity != "file" and one.source_path in inside:
             inside[one.source_path].append(one)
     rows = [
-        _held_row(run, one, inside[one.source_path] if one.entity == "file" else ())
+        _held_row(run, one, inside.get(one.source_path, ()) if one.entity == "file" else ())
         for one in back
         if one.entity == "file" or one.source_path not in inside
     ]
@@ -370,7 +370,7 @@ def _held_row(run: Run, one: Reject, inside: Iterable[Reject] = ()) -> dict[str,
         "record": _record(run, one),
         "holds": _holds(one, *inside),
         "why": Stack(*_violations(run, one), close=True),
-        "what to do": REMEDIES[one.reason],
+        "what to do": Stack(*dict.fromkeys(REMEDIES[told["reason"]] for told in json.loads(one.detail)), close=True),
     }
 
 
