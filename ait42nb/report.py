@@ -314,11 +314,11 @@ def books(run: Run) -> Shown:
         caption="The books: source = everything to the right of it",
     )
     rows = [
-        {"file": Code(source_path(path, run.settings.redact)), "kind": kind, **row}
+        {"file": Code(source_path(path, run.settings.redact)), "kind": kind, **kinds[kind]}
         for path, kinds in balance.files.items()
-        for kind, row in kinds.items()
+        for kind in KINDS
     ]
-    files = Table(rows, {"file": "file", "kind": "kind", **columns}, limit=300)
+    files = Table(rows, {"file": "file", "kind": "kind", **columns}, limit=MOST)
     conflicts = Notice(
         "warning",
         f"{counted(len(merged.conflicts), 'session')} changed in both places",

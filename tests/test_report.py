@@ -135,4 +135,4 @@ def test_the_books_are_a_table_and_a_picture(odd_home):
     for row in rows:
         source, *places = map(int, row[-len(PLACES) - 1 :])
         assert source == sum(places)
-    assert [row[0] for row in rows[:3]] == list(KINDS)
+    assert [row[0] for row in rows[:3]] == [row[1] for row in rows[3:6]] == list(KINDS)
