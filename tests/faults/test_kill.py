@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,8 +36,8 @@ from support import (
 pytest_plugins = ["support"]
 
 # Of each scene.
-MOMENTS = 60 if FULL else 20
-PLACES = 150 if FULL else 45
+MOMENTS = 40 if FULL else 12
+PLACES = 120 if FULL else 30
 NOTEBOOKS = 20 if FULL else 3
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "migrate.ipynb"
 
@@ -123,7 +123,7 @@ def survive(scene: Scene, folder: Path, **kill: object) -> bool:
         run(home)
         assert Sources.of(home) == sources
         require_tidy(home)
-        assert content(home / "sessions.db") == scene.after
+        require_end(scene, content(home / "sessions.db"))
         shutil.rmtree(home)
         return killed
 
@@ -137,6 +137,17 @@ def require_whole(scene: Scene, found: Content | None) -> None:
     for session_id, rows in by_session(found).items():
         assert rows in (before.get(session_id), after.get(session_id))
     assert before.keys() <= by_session(found).keys()
+
+
+def require_end(scene: Scene, found: Content) -> None:
+    """As if nobody had killed anything; after slices the books tell of those that were left to do."""
+    without_books = [{**whole, "migration_files": _unbooked(whole)} for whole in (found, scene.after)]
+    assert found == scene.after or (scene.slices and without_books[0] == without_books[1])
+
+
+def _unbooked(whole: Content) -> list[tuple]:
+    """The rows without their balance, the one JSON object in them."""
+    return [tuple(value for value in row if not str(value).startswith("{")) for row in whole["migration_files"]]
 
 
 def by_session(whole: Content) -> dict[str, list[tuple]]:
@@ -177,23 +188,31 @@ def test_killed_in_publishing(found: Scene, tmp_path: Path):
     told = {function(place) for place in chosen}
     assert DECISIVE & {function(place) for place in found.places} <= told
     assert "database.transaction" in told
-    if found.before is None:
-        assert {"home.rename_without_overwriting", "publish._make_durable"} <= told
+    assert (found.before is None) == ("publish._make_durable" in told)
 
 
 def function(place: str) -> str:
     return place.partition(":")[0]
 
 
-DECISIVE = {"database.transaction", "home.rename_without_overwriting", "home._renameat2", "home.sync_folder"}
+DECISIVE = {
+    "backup.move_into",
+    "database.transaction",
+    "home._renameat2",
+    "home.rename_without_overwriting",
+    "home.sync_folder",
+    "publish._make_durable",
+}
 
 
 def spread(places: list[str], number: int) -> list[str]:
     """Half of them evenly from the decisive places, the others evenly from the rest."""
     decisive = [place for place in places if function(place) in DECISIVE]
     rest = [place for place in places if function(place) not in DECISIVE]
-    half = min(number // 2, len(decisive))
-    return evenly(decisive, half) + evenly(rest, number - half)
+    first = {function(place): place for place in reversed(decisive)}
+    others = [place for place in decisive if place not in first.values()]
+    half = min(number // 2 - len(first), len(others))
+    return [*first.values(), *evenly(others, half), *evenly(rest, number - half - len(first))]
 
 
 def evenly(places: list[str], number: int) -> list[str]:
@@ -205,7 +224,7 @@ def test_killed_in_the_notebook(tmp_path: Path):
     """Papermill, its kernel and all, at moments spread over the run; the first of them is left to end."""
     home = Home(tmp_path / "home")
     fill(home, "merge")
-    merge = scene(home.path, tmp_path)
+    merge = replace(scene(home.path, tmp_path), slices=True)  # which the notebook may take on a busy machine
     began = time.perf_counter()
     assert not papermill(merge, tmp_path / "whole", None)
     seconds = time.perf_counter() - began
@@ -232,7 +251,8 @@ def papermill(scene: Scene, folder: Path, after: float | None) -> bool:
     process.kill()
     process.wait()
     if after is None:
-        assert not killed and content(home / "sessions.db") == scene.after
+        assert not killed
+        require_end(scene, content(home / "sessions.db"))
         return False
     with fault("killed, in papermill"):
         assert Sources.of(home) == sources
@@ -240,5 +260,5 @@ def papermill(scene: Scene, folder: Path, after: float | None) -> bool:
         require_whole(scene, content(home / "sessions.db"))
         run(home)
         require_tidy(home)
-        assert content(home / "sessions.db") == scene.after
+        require_end(scene, content(home / "sessions.db"))
     return killed

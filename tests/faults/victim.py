@@ -22,8 +22,8 @@ LAST_STAGES = (pipeline.back_up, pipeline.publish_database)
 
 def migrate(pipe: Connection, home: str, kill_at: str | None, slices: bool) -> None:
     """Migrate a home; tell the pipe of each stage that begins, and at the end the failure and the places."""
-    if slices:
-        publish.SLICE_SECONDS = publish.PAUSE = 0.0
+    # A busy machine must not make slices of what is one.
+    publish.SLICE_SECONDS, publish.PAUSE = (0.0, 0.0) if slices else (3600.0, 0.0)
     places = Places(kill_at)
     pipe.send("ready")
     run = pipeline.start(ait42_home=home, dry_run=False, redact=False)
