@@ -175,6 +175,31 @@ def pictures(run: Run) -> Shown:
         return report.draw_history(connection, run.settings.redact, run.get(History).chosen)
 
 
+def statistics(run: Run) -> Shown:
+    """How the sessions of each type went, and the instances of each runtime."""
+    if run.results.get(History) is None:
+        return report.skipped(run)
+    types = _summed(run, "explore/types", report.TYPES)
+    runtimes = _summed(run, "explore/runtimes", (*report.RUNTIMES, "not told"))
+    return Stack(
+        Table(types, caption="Sessions by type", total=True, empty="The database holds no sessions."),
+        Table(runtimes, caption="Instances by runtime", total=True) if runtimes else None,
+    )
+
+
+def _summed(run: Run, query: str, known: Iterable[str]) -> list[dict[str, object]]:
+    """A query's rows, whose first column is a word of the format; those that `redact` calls alike are one."""
+    with connected(run) as connection:
+        found = connection.execute(sql(query), {"workspace_path": run.get(History).chosen})
+        name, *counts = (column[0] for column in found.description)
+        sums: dict[str, Counter[str]] = {}
+        for word, *values in found:
+            sums.setdefault(report.fixed(word, known, run.settings.redact), Counter()).update(
+                dict(zip(counts, values, strict=True))
+            )
+    return [{name: word} | {count: summed[count] for count in counts} for word, summed in sums.items()]
+
+
 # Searching
 
 

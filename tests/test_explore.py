@@ -116,6 +116,30 @@ def test_it_changes_nothing(history, shown):
     assert history.database.read_bytes() == before
 
 
+def test_statistics_tell_how_it_went(home):
+    """By type and by runtime; who won, and what was written; summed up."""
+    workers = [
+        instance(instanceId=1, runtime="claude", status="completed", linesAdded=10, linesDeleted=3, filesChanged=2),
+        instance(instanceId=2, runtime="codex", status="failed"),
+        instance(instanceId=3, runtime=None),
+    ]
+    home.write(APP, [session(id="s1", instances=workers, winnerId=1), session(id="s2", type="debate", status="failed")])
+    home.migrate()
+    lines = [line.split() for line in str(explore.statistics(look(home))).splitlines()]
+
+    assert ["competition", "1", "1", "0", "3", "0"] in lines and ["debate", "1", "0", "1", "0", "0"] in lines
+    assert ["total", "2", "1", "1", "3", "0"] in lines
+    assert ["claude", "1", "1", "0", "1", "2", "10", "3"] in lines
+    assert ["codex", "1", "0", "1", "0", "0", "0", "0"] in lines
+    assert ["not", "told", "1"] in [line[:3] for line in lines]
+
+
+def test_statistics_without_sessions(home):
+    home.migrate()
+
+    assert "holds no sessions" in str(explore.statistics(look(home)))
+
+
 # A report by parameters -----------------------------------------------------------------------------------------------
 
 
@@ -260,7 +284,7 @@ def test_under_redact_no_text_is_shown(home, shown):
     run = look(home, redact=True, query=secret)
     explore.search(run)
     (row,) = explore.find(run, Filters(query=secret))
-    parts = [*shown, explore.session(run, row), explore.overview(run), explore.pictures(run)]
+    parts = [*shown, explore.session(run, row), explore.overview(run), explore.pictures(run), explore.statistics(run)]
     text = "".join(str(part) + part.html() for part in parts) + json.dumps(explore.summarize(run), ensure_ascii=False)
 
     assert "s1" in text and workspace_hash(f"/home/{secret}") in text
