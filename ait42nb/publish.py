@@ -239,6 +239,7 @@ def _write_books(run: Run, connection: sqlite3.Connection, reconciled: Reconcile
         for kind in KINDS:
             row[kind] = kinds[kind]["source"] if kinds else 0
         connection.execute(sql("publish/write_file"), row)
+        connection.execute(sql("publish/write_settled"), row)
     found = json.dumps([file.source_path for file in run.get(Inventory).files])
     connection.execute(sql("publish/mark_gone"), {"found": found, "run_id": run.run_id})
     summary = summarize(run, reconciled)

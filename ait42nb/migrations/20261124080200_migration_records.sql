@@ -26,7 +26,6 @@ create table migration_files (
   instances      INTEGER,                    -- how many it holds
   messages       INTEGER,                    -- how many it holds
   balance        TEXT,                       -- JSON: what became of each of them
-  settled        TEXT,                       -- JSON: what a run will find if nothing changes
   run_id         TEXT NOT NULL,              -- the run that read it last
   detail         TEXT                        -- plain words
 );

@@ -1,11 +1,11 @@
 -- Records what became of a file; what is as it was is not written again. SQLite.
 insert into migration_files (
     source_path, workspace_hash, workspace_path, state, size_bytes, mtime_ns, sha256,
-    sessions, instances, messages, balance, settled, run_id, detail
+    sessions, instances, messages, balance, run_id, detail
 )
 values (
     $source_path, $workspace_hash, $workspace_path, $state, $size_bytes, $mtime_ns, $sha256,
-    $sessions, $instances, $messages, $balance, $settled, $run_id, $detail
+    $sessions, $instances, $messages, $balance, $run_id, $detail
 )
 on conflict (source_path) do update set
     workspace_hash = excluded.workspace_hash,
@@ -18,15 +18,14 @@ on conflict (source_path) do update set
     instances = excluded.instances,
     messages = excluded.messages,
     balance = excluded.balance,
-    settled = excluded.settled,
     run_id = excluded.run_id,
     detail = excluded.detail
 where (
     migration_files.workspace_hash, migration_files.workspace_path, migration_files.state, migration_files.size_bytes,
     migration_files.mtime_ns, migration_files.sha256, migration_files.sessions, migration_files.instances,
-    migration_files.messages, migration_files.settled, migration_files.detail
+    migration_files.messages, migration_files.detail
 ) is not (
     excluded.workspace_hash, excluded.workspace_path, excluded.state, excluded.size_bytes,
     excluded.mtime_ns, excluded.sha256, excluded.sessions, excluded.instances,
-    excluded.messages, excluded.settled, excluded.detail
+    excluded.messages, excluded.detail
 )

@@ -5,7 +5,7 @@
 -- known: read by this version of the kit, and nobody has written to its sessions in the database since. A file with
 -- something that a person deleted from the database is read each time: what it holds may still want its ids.
 select
-    source_path, workspace_hash, workspace_path, size_bytes, mtime_ns, sha256, settled, run_id,
+    source_path, workspace_hash, workspace_path, size_bytes, mtime_ns, sha256, settled.balance as settled, run_id,
     state in ('read', 'malformed', 'not_an_array', 'invalid_utf8')
     and $kit_version is (
         select kit_version from migration_runs
@@ -20,4 +20,5 @@ select
         select source_path from migration_rejects where reason = 'deleted_in_database' and source_path is not null
     ) as known
 from migration_files
+left join migration_settled as settled using (source_path)
 where state <> 'gone'

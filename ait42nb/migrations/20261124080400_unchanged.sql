@@ -1,7 +1,13 @@
--- Which sessions somebody has written to since a run last compared them with JSON: the next run looks at these, and need not
--- read the files of the others again.
+-- By what a run knows which files it need not read again: those in which neither store has changed since the last one.
 -- SQLite (3.34 or newer), run by ait42nb or by sqlx as it stands.
 
+-- The books of each file as the next run will find them if nothing changes.
+create table migration_settled (
+  source_path TEXT PRIMARY KEY NOT NULL,  -- as in migration_files
+  balance     TEXT NOT NULL               -- JSON, as in migration_files
+);
+
+-- Which sessions somebody has written to since a run last compared them with JSON.
 create table migration_touched (
   touch_id   INTEGER PRIMARY KEY AUTOINCREMENT,  -- grows with every write, and is never given out twice
   session_id TEXT NOT NULL UNIQUE                -- sessions.id; the session itself may be gone
