@@ -117,7 +117,7 @@ def check_records(run: Run) -> Checked:
                 residue.write(place | row)
             for note in straight.notes:
                 notes.write(place | {"reason": note})
-            if not straightened or straightened[-1].size > most:
+            if not straightened or straightened[-1].size > most // 2:
                 straightened.append(Lines(folder / f"straightened_{len(straightened):06}.ndjson"))
             straightened[-1].write(place | {"document": straight.document})
         for batch in straightened:
@@ -132,8 +132,8 @@ def check_records(run: Run) -> Checked:
 
 
 def _add(engine: duck.Engine, batch: Lines) -> None:
-    batch.load(engine, "check/straightened")
-    duck.make(engine, "check/batch")
+    batch.load(engine, "check/straightened", "batch")
+    duck.run(engine, "check/exact")
     duck.make(engine, "check/places")
     with duck.joins_in_order(engine):
         type_batch(engine, repeats=True)

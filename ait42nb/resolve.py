@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,16 +38,19 @@ def resolve_records(run: Run) -> Resolved:
     Rule:    the same input gives the same ids, and no message ever overwrites another
     """
     engine, mapped = run.engine, run.get(Mapped)
-    files = [(f, mapped[f.workspace_hash]) for f in run.get(Inventory).readable]
-    duck.make(
-        engine,
-        "resolve/workspaces",
-        file_nos=[f.file_no for f, _ in files],
-        source_paths=[f.source_path for f, _ in files],
-        states=[w.state for _, w in files],
-        paths=[w.workspace_path for _, w in files],
-        exist=[w.exists_here for _, w in files],
-    )
+    files = []
+    for file in run.get(Inventory).readable:
+        workspace = mapped[file.workspace_hash]
+        files.append(
+            {
+                "file_no": file.file_no,
+                "source_path": file.source_path,
+                "state": workspace.state,
+                "workspace_path": workspace.workspace_path,
+                "exists_here": workspace.exists_here,
+            }
+        )
+    duck.make(engine, "resolve/workspaces", files=json.dumps(files))
     with duck.attached(engine, run.get(Stored).path, "stored"):
         for table in ("stored_sources", "contenders", "verdicts", "accepted", "instance_rows"):
             duck.make(engine, f"resolve/{table}")

@@ -1,8 +1,8 @@
 """The proof: every stored value compared with its source, and every record read back as the editor reads it.
 
 What was read in bulk was proven while it was read: a record that does not give its own text again, when it is written
-from the values that were read, is looked at one by one. What is stored must have those values; and what was looked at one
-by one is read again, with plain `json`. So is, from the files, every session in which something differs.
+from the values that were read, is looked at one by one. What is stored must have those values. What was looked at one
+by one is read again, with plain `json`; and every session in which something differs, from its file.
 """
 
 from __future__ import annotations
