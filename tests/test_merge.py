@@ -7,6 +7,7 @@ holds for each kind by itself: whatever a test does it does to all three, and al
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -342,14 +343,14 @@ def test_new_on_both_sides(home):
     database(home, "delete from migration_ledger")
 
     database(home, "update sessions set model = null, timeout_seconds = 60")
-    summary = migrate(home)
+    summary = migrate(home, reread=True)
     assert outcomes(summary, "sessions") == {"updated": 1}
     assert home.rows("select model, timeout_seconds from sessions") == [("opus", 60)]
     assert summary["rejects"] == {}
 
     database(home, "delete from migration_ledger")
     database(home, "update sessions set model = 'haiku'")
-    summary = migrate(home)
+    summary = migrate(home, reread=True)
     assert outcomes(summary, "sessions") == {"database_newer": 1}
     assert home.rows("select model from sessions") == [("haiku",)]
     assert [row[3]["model"] for row in rejects(home, "conflict")] == ["opus"]
@@ -487,7 +488,7 @@ def test_two_spellings_of_one_value(home, known):
         database(home, "delete from migration_ledger")
     before = home.rows("select created_at, runtime_mix from sessions")
 
-    summary = migrate(home)
+    summary = migrate(home, reread=True)
 
     assert [outcomes(summary, kind) for kind in KINDS] == [{"unchanged": 1}] * 3
     assert home.rows("select created_at, runtime_mix from sessions") == before
@@ -912,8 +913,14 @@ def become_unreadable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def never_rest(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = inventory._copy
+
+    def restless(path: Path, to: Path) -> tuple:
+        facts, settled, last = copy(path, to)
+        return facts, settled and path != file, last
+
+    os.utime(file)
     monkeypatch.setattr(inventory, "PAUSE", 0)
-    monkeypatch.setattr(inventory, "_copy", lambda path, to: (copy(path, to)[0], path != file))
+    monkeypatch.setattr(inventory, "_copy", restless)
 
 
 @pytest.mark.parametrize("happens", [vanish, become_unreadable, never_rest])
