@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pytest
 
+from ait42nb import engine as duck
 from ait42nb import pipeline, read
 from ait42nb.check import Checked
 from ait42nb.read import Documents
@@ -18,6 +20,23 @@ def documents(home, **parameters: object) -> tuple[Documents, Checked]:
     run = home.run(dry_run=True, **parameters)
     assert run.failure is None
     return run.get(Documents), run.get(Checked)
+
+
+@pytest.mark.parametrize(("files", "looked_at"), [(1, 0), (0, 4)], ids=["file by file", "record by record"])
+def test_what_does_not_fit_into_memory_together_is_read_apart(home, monkeypatch, files: int, looked_at: int):
+    """A batch that is too large for memory_limit stops nobody: it is halved, and at last cut into records."""
+    made = duck.make
+
+    def make(engine, name: str, *names: str, **parameters: object) -> int:
+        if name == "read/batch" and len(parameters["copies"]) > files:
+            raise duckdb.OutOfMemoryException("failed to allocate")
+        return made(engine, name, *names, **parameters)
+
+    monkeypatch.setattr(duck, "make", make)
+    for number in range(4):
+        home.write(f"/home/aki/{number}", [session(id=f"s{number}")])
+    found, checked = documents(home)
+    assert (len(found.batches), checked.looked_at, checked.held) == (4 * files, looked_at, 0)
 
 
 def test_what_the_editor_writes_is_read_in_bulk(home):
