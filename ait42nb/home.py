@@ -66,6 +66,11 @@ class Home:
             raise HomeError(
                 self.path, "may not be written", "Give yourself the right (chmod u+w), or keep dry_run = True"
             )
+        # SQLite would find out late, and leave side files that it may not remove.
+        if writable and self.database.is_file() and not os.access(self.database, os.R_OK | os.W_OK):
+            raise HomeError(
+                self.database, "may not be written", "Give yourself the right (chmod u+rw), or keep dry_run = True"
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -53,9 +53,9 @@ def hold(pipe: Connection, database: str, statements: list[str], seconds: float)
 @pytest.mark.parametrize("who", HOLDS)
 @pytest.mark.parametrize("stage", ["take_snapshot", "publish_database"])
 def test_for_a_second(home: Home, who: str, stage: str):
-    """The run waits."""
+    """The run waits. Who held it is killed in the end, and leaves a log."""
     fill(home, "merge")
-    with survived("database locked", home), ExitStack() as others:
+    with survived("database locked", home, log=True), ExitStack() as others:
         held = beside(hold, str(home.database), HOLDS[who], 1.0)
         run = migrate_with(home.path, {stage: lambda run: others.enter_context(held)})
         assert run.failure is None, run.failure
