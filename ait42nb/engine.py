@@ -186,4 +186,8 @@ def translate(error: duckdb.Error, where: str) -> Ait42Error:
         return DiskFull(where, "no space is left on the disk", "Free some space and run again; nothing was published")
     if isinstance(error, duckdb.OutOfMemoryException):
         return OutOfMemory(where, "memory_limit is too small", "Run again with a larger memory_limit, such as 2GB")
-    return EngineError(where, f"DuckDB failed ({type(error).__name__})", "Nothing was published; please report this")
+    return EngineError(
+        where,
+        f"DuckDB failed ({type(error).__name__})",
+        "Nothing was published; run again, and if it stays, please report this",
+    )

@@ -55,6 +55,7 @@ def rehearse_merge(run: Run) -> Reconciled:
              conflict
     Rule:    a dry run does everything but publish (invariant 4)
     """
+    _as_verified(run)
     reconciled = Reconciled(Effect(rejects=run.get(Staged).rejects), _with_unchanged(run, run.get(Verified).balance))
     if run.get(Stored).planned:
         with closing(_open_private(run.get(Stored).path)) as connection:
@@ -80,9 +81,7 @@ def publish_database(run: Run) -> Published:
     live = run.home.database
     if run.settings.dry_run:
         return Published(live, written=False)
-    staged = run.get(Staged).path
-    if facts_of(staged) != run.get(Verified).file:
-        raise VerificationFailed(staged, "it has changed since it was verified", "Nothing was published; run again")
+    staged = _as_verified(run)
     if run.get(Stored).exists:
         if not live.exists():
             raise DatabaseRefused(
@@ -105,6 +104,14 @@ def publish_database(run: Run) -> Published:
     rename_without_overwriting(staged, live)
     sync_folder(run.home.path)
     return Published(live, written=True)
+
+
+def _as_verified(run: Run) -> Path:
+    """The staging file, if nobody has written to it since it was proven."""
+    staged = run.get(Staged).path
+    if facts_of(staged) != run.get(Verified).file:
+        raise VerificationFailed(staged, "it has changed since it was verified", "Nothing was published; run again")
+    return staged
 
 
 # Merging
