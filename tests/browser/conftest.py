@@ -35,8 +35,19 @@ class Person:
         self.page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=PATIENCE)
 
     def run_all(self) -> None:
+        """Run the notebook, and wait until its last cell has a new number."""
+        before = self.page.locator(".jp-CodeCell .jp-InputPrompt").last.text_content()
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_text("Run All Cells", exact=True).click()
+        self.page.wait_for_function(
+            """before => {
+                const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+                const last = prompts.pop().textContent
+                return last !== before && /[0-9]/.test(last)
+            }""",
+            arg=before,
+            timeout=5 * PATIENCE,
+        )
         self.ready()
 
     def run_cell(self, number: int) -> None:

@@ -22,7 +22,7 @@ def history(home):
         "/home/aki/仕事/とても長い名前の作業用フォルダー/" + "-".join(["very-long-path"] * 8) + "/検索",
         [samples.session(id="needle", task="ニードルを探す", createdAt="2025-11-30T09:00:00Z", chatHistory=said)],
     )
-    home.run()
+    assert not home.run().failure
     return home
 
 
