@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,8 +94,9 @@ def stage_database(run: Run) -> Staged:
     with closing(database.create(path)) as connection:
         triggers = database.drop_triggers(connection)
         indexes = database.drop_indexes(connection)
-    with run.progress("Staging", unit="rows") as progress:
-        counts = _fill(run, path, progress)
+    # The ledger is worked out beside the writing: SQLite writes on one core.
+    with run.progress("Staging", unit="rows") as progress, ThreadPoolExecutor(1) as beside:
+        counts, entries = _fill(run, path, progress, beside)
         progress.step(0, now="indexes and search")
         with closing(database.open_staging(path)) as connection, database.driver_errors(path):
             connection.execute("begin")
@@ -105,6 +106,10 @@ def stage_database(run: Run) -> Staged:
             database.run_statements(connection, indexes)
             database.fill_search(connection)
             database.run_statements(connection, triggers)
+        for entry in entries:
+            entry.result()
+    with duck.attached(run.engine, path, "staging", writable=True):
+        duck.append(run.engine, "staging.migration_ledger", "stage/migration_ledger")
     return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
 
 
@@ -120,8 +125,11 @@ def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
     return tuple(Reject(*row) for row in connection.execute(duck.sql("stage/kept")))
 
 
-def _fill(run: Run, path: Path, progress: Progress) -> dict[str, int]:
-    engine = run.engine
+def _fill(
+    run: Run, path: Path, progress: Progress, beside: ThreadPoolExecutor
+) -> tuple[dict[str, int], list[Future[None]]]:
+    """Fill the main tables. Returns: how many rows they have, and what of the ledger is still being worked out"""
+    engine, another, entries = run.engine, run.engine.cursor(), []
     counts = {"sessions": duck.count(engine, "accepted"), "instances": duck.count(engine, "instance_rows")}
     ((messages,),) = duck.rows(engine, "stage/message_count")
     progress.total = sum(counts.values()) + messages
@@ -133,14 +141,19 @@ def _fill(run: Run, path: Path, progress: Progress) -> dict[str, int]:
         for batch in one_ahead(_batches(run, engine.cursor())):
             engine.execute(f"insert into staging.chat_messages by name from {batch.messages}")
             duck.append(engine, "message_residue", "stage/message_residue", part=batch.part, rows=batch.rows)
-            duck.make(engine, "stage/message_prints", part=batch.part, rows=batch.rows)
-            duck.append(engine, "ledger", "stage/ledger", accepted=batch.accepted, run_id=run.run_id)
             progress.step(duck.count(engine, batch.messages))
-            for table in (batch.rows, batch.messages, batch.accepted):
-                engine.execute(f"drop table {table}")
+            engine.execute(f"drop table {batch.messages}")
+            entries.append(beside.submit(_enter, another, batch, run.run_id))
         duck.append(engine, "staging.migration_residue", "stage/migration_residue")
-        duck.append(engine, "staging.migration_ledger", "stage/migration_ledger")
-        return counts | {"chat_messages": duck.count(engine, "staging.chat_messages")}
+        return counts | {"chat_messages": duck.count(engine, "staging.chat_messages")}, entries
+
+
+def _enter(engine: duck.Engine, batch: _Batch, run_id: str) -> None:
+    """Add a batch to `ledger`."""
+    duck.make(engine, "stage/message_prints", part=batch.part, rows=batch.rows)
+    duck.append(engine, "ledger", "stage/ledger", accepted=batch.accepted, run_id=run_id)
+    for table in (batch.rows, batch.accepted):
+        engine.execute(f"drop table {table}")
 
 
 class _Batch(NamedTuple):
