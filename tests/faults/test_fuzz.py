@@ -81,7 +81,7 @@ def test_damaged_files(home: Home, corpus: list[bytes], tmp_path: Path, number: 
     """What is whole goes in, the rest is held, every value is accounted for, and all of it comes back."""
     random = Random(number)
     # Files in pieces and many batches are what large homes have.
-    monkeypatch.setattr(read, "BATCH_BYTES", random.choice((read.BATCH_BYTES, read.BATCH_BYTES, 5_000, 100_000)))
+    monkeypatch.setattr(read, "BATCH_BYTES", random.choice((read.BATCH_BYTES, read.BATCH_BYTES, 50_000, 200_000)))
     for place, content in enumerate(random.sample(corpus, min(FILES_A_HOME, FILES - number * FILES_A_HOME))):
         content, names = mutate(content, random, corpus)
         counts["files"] += 1
