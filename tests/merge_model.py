@@ -495,7 +495,8 @@ def follow(record: Record, ids: list[str], database: Database, new: set[tuple[st
             extra = extra | ({"id": message.own} if message.own != id_ else {})
             number, kept = message.row["instanceId"], database.residue.get(("message", record.session, id_), {})
             lost = number is not None and (record.session, number) not in database.instances
-            if lost and ("instanceId" in kept or database.messages[id_].row["instanceId"] == number):
+            written = id_ in database.messages and database.messages[id_].row["instanceId"] == number
+            if lost and ("instanceId" in kept or written):
                 extra |= {"instanceId": number}
             key = id_
         place = (entity, record.session, str(key))
