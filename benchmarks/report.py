@@ -181,7 +181,7 @@ def rivals_picture(ways: Mapping[str, Mapping[str, object]]) -> Html:
 def growth_picture(found: Mapping[str, Mapping[str, object]]) -> Html:
     """Seconds against messages, both by powers of ten, with the straight line that fits."""
     points = [(run["messages"], sum(run["stages"].values())) for run in found.values()]
-    left, right, top, bottom = 80.0, 930.0, 60.0, 420.0
+    left, right, top, bottom = 80.0, 900.0, 60.0, 420.0
     x0, x1 = log10(min(x for x, _ in points)), log10(max(x for x, _ in points))
     y0, y1 = log10(min(y for _, y in points)) - 0.2, log10(max(y for _, y in points)) + 0.2
 
