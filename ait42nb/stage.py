@@ -102,7 +102,6 @@ def stage_database(run: Run) -> Staged:
             connection.execute("begin")
             _write_rejects(run, connection)
             connection.execute("commit")
-            rejects = read_rejects(connection) + _rejects_on_record(run)
             database.run_statements(connection, indexes)
             database.fill_search(connection)
             database.run_statements(connection, triggers)
@@ -110,6 +109,8 @@ def stage_database(run: Run) -> Staged:
             entry.result()
     with duck.attached(run.engine, path, "staging", writable=True):
         duck.append(run.engine, "staging.migration_ledger", "stage/migration_ledger")
+    with closing(database.open_staging(path)) as connection, database.driver_errors(path):
+        rejects = read_rejects(connection) + _rejects_on_record(run)
     return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from ait42nb import backup, database, pipeline
 from ait42nb.backup import BackedUp, Backup, Manifest, check_backup, list_backups, restore_to
-from ait42nb.errors import BackupRefused
+from ait42nb.errors import Ait42Error, BackupRefused
 from ait42nb.home import Home
 from ait42nb.samples import session
 
@@ -537,7 +537,7 @@ def test_bombs_take_no_memory(tmp_path):
     told = manifest_of("sessions/a.json", size=10**18 - 1)
     folder = tmp_path / "restored"
     folder.mkdir()
-    with pytest.raises(backup.Ait42Error, match="are free"):
+    with pytest.raises(Ait42Error, match="are free"):
         restore_to(archive_of(tmp_path, told, member("sessions/a.json")), folder)
     assert list((folder / "sessions").iterdir()) == []
 

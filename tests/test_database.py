@@ -795,7 +795,7 @@ def test_failing_migration_is_undone_whole(path, monkeypatch):
         script="create table half (x); insert into nowhere values (1);",
     )
     monkeypatch.setattr(database, "migrations", lambda: (*migrations(), broken))
-    with pytest.raises(DatabaseRefused, match=r"20990101000000_broken.sql: no such table: nowhere"):
+    with pytest.raises(DatabaseRefused, match=r"20990101000000_broken.sql: SQLite failed: no such table: nowhere"):
         connect(path)
     monkeypatch.undo()
     with contextlib.closing(connect(path)) as db:
