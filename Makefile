@@ -59,7 +59,7 @@ format: install  ## mend what lint can mend
 
 lock:  ## resolve requirements.lock again after pyproject.toml changed (needs uv)
 	uv pip compile pyproject.toml --output-file requirements.lock --quiet --custom-compile-command "make lock" \
-	    --universal --python-version 3.11 --fork-strategy fewest --all-extras --group dev --generate-hashes
+	    --universal --python-version 3.11 --fork-strategy fewest --no-strip-extras --all-extras --group dev --generate-hashes
 
 clean:  ## remove .venv, build and caches
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
