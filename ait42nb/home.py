@@ -25,8 +25,9 @@ NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def new_run_id() -> str:
-    """Sorts by time, and is unique: `20251101T090000Z-1a2b3c`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Sorts by time, to the microsecond, and is unique: `20251101T090000Z-1a2b3c`."""
+    moment = datetime.now(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{moment.microsecond:05x}{secrets.token_hex(1)[0]}"
 
 
 def now() -> str:
