@@ -51,7 +51,7 @@ _NAMES = re.compile(r"sessions_(?P<kind>backup|before_rollback)_(?P<id>\d{8}T\d{
 _ASIDE = "kept aside by a rollback"
 _CHUNK = 1 << 20
 # What a database says; the record of its runs grows with every run, and the rest follows from these.
-_CONTENT = (
+CONTENT = (
     "sessions",
     "instances",
     "chat_messages",
@@ -298,7 +298,7 @@ def same_content(engine: duck.Engine, one: Path, other: Path) -> bool:
     """Whether two databases that nobody uses say the same, whatever they note of the runs that made them so."""
     try:
         with duck.attached(engine, one, "one"), duck.attached(engine, other, "other"):
-            return all(_fingerprint(engine, f"one.{t}") == _fingerprint(engine, f"other.{t}") for t in _CONTENT)
+            return all(_fingerprint(engine, f"one.{t}") == _fingerprint(engine, f"other.{t}") for t in CONTENT)
     except duckdb.Error:
         return False  # a table is missing, or holds what DuckDB cannot read: not known to be the same
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ait42nb import database
 from ait42nb.adopt import adopt_database
-from ait42nb.backup import snapshot
+from ait42nb.backup import CONTENT, snapshot
 from ait42nb.engine import sql
 from ait42nb.errors import DatabaseRefused
 from ait42nb.home import require_space
@@ -19,16 +19,6 @@ from ait42nb.inventory import Inventory
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
-
-_PARTS = (
-    "sessions",
-    "instances",
-    "chat_messages",
-    "migration_files",
-    "migration_ledger",
-    "migration_rejects",
-    "migration_residue",
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,7 @@ def _copy_part(live: Path, copy: Path, ids: Iterable[str]) -> None:
         connection.execute("pragma part.journal_mode = off")
         connection.execute("pragma part.synchronous = off")
         connection.execute("begin")
-        for table in _PARTS:
+        for table in CONTENT:
             connection.execute(sql(f"stored/{table}"), {"ids": json.dumps(list(ids))})
         connection.execute("commit")
     with closing(database.open_staging(copy)) as connection, database.driver_errors(copy):
