@@ -118,6 +118,14 @@ def test_stages():
     assert rows == [[stage.__name__, stage.__module__.removeprefix("ait42nb.")] for stage in STAGES]
 
 
+def test_stages_of_the_notebook():
+    """The notebook takes every stage, in their order. A cell may take one again."""
+    cells = json.loads((ROOT / "notebooks/migrate.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+    assert re.findall(r"run\.step\(pipeline\.(\w+)\)", text) == [stage.__name__ for stage in STAGES]
+
+
 def test_questions_of_the_notebook():
     """README lists the notebook's headings in their order."""
     cells = json.loads((ROOT / "notebooks/migrate.ipynb").read_text(encoding="utf-8"))["cells"]
