@@ -60,7 +60,7 @@ def driver_errors(path: str | Path, what: str = "") -> Iterator[None]:
 
 def _translated(path: Path, where: str, error: sqlite3.Error) -> Ait42Error:
     code = getattr(error, "sqlite_errorname", None) or ""
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL")):
         by = "; ".join(holders(path))
         problem = f"another program holds the lock ({by})" if by else "another program holds the lock"
         return DatabaseLocked(where, problem, "Close the editor and run this again; what was not complete was undone")
@@ -183,8 +183,8 @@ def open_readonly(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connecti
     - A WAL database that nobody has open: read as immutable, because an ordinary reader would leave -wal and -shm.
       Should somebody open it meanwhile and write much, reads may fail or be wrong: ask, and close.
     - Rollback mode: an ordinary reader, with locks.
-    - A crash left a log without its index, or a journal to be rolled back: recovered in a private copy, which goes when
-      the connection is closed.
+    - A crash left a log without its index, one with an index that cannot be used, or a journal to be rolled back:
+      recovered in a private copy, which goes when the connection is closed.
 
     Raises: DatabaseRefused, when the file is missing, unreadable or damaged; DatabaseLocked
     """
@@ -205,7 +205,8 @@ def open_readonly(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connecti
         try:
             return _open(path, query, "pragma schema_version", timeout=timeout)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            unusable = error.sqlite_errorname == "SQLITE_PROTOCOL" and not holders(path)
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK" and not unusable:
                 raise
         return _open_copy(path)
 

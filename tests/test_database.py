@@ -651,6 +651,27 @@ def test_looking_at_a_log_without_its_index(path):
     assert copy.parent != path.parent and not copy.parent.exists()
 
 
+def test_looking_at_a_log_whose_index_cannot_be_used(path, monkeypatch):
+    """SQLite gives up on it; as long as nobody else is there, a private copy tells."""
+    made_database(path, "wal")
+    with another_process(WRITE, path, killed=True):
+        pass
+    really_open = database._open
+
+    def give_up(where: Path, query: str, *pragmas: str, **more: object) -> sqlite3.Connection:
+        if "readonly_shm" not in query:
+            return really_open(where, query, *pragmas, **more)
+        error = sqlite3.OperationalError("locking protocol")
+        error.sqlite_errorname = "SQLITE_PROTOCOL"
+        raise error
+
+    monkeypatch.setattr(database, "_open", give_up)
+    assert seen_without_touching(path) == ["s1", "s2"]
+    monkeypatch.setattr(database, "holders", lambda _: ["process 42, ait42-editor"])
+    with pytest.raises(DatabaseLocked, match="process 42, ait42-editor"):
+        open_readonly(path)
+
+
 def test_looking_keeps_this_process_locks(path, journal_mode):
     """A second connection that is closed does not let go of the first one's lock."""
     made_database(path, journal_mode)
