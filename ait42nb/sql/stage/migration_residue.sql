@@ -1,4 +1,4 @@
--- What staging.migration_residue is to hold. DuckDB. in: residue, accepted, instances, messages, renamed_messages, message_residue
+-- What staging.migration_residue is to hold, in the same order each time. DuckDB. in: residue, accepted, instances, messages, renamed_messages, message_residue
 with listed as (
     select file_no, ordinal, list, unnest("order") as position, generate_subscripts("order", 1) as place
     from residue
@@ -38,3 +38,5 @@ join messages using (file_no, ordinal, position)
 left join renamed_messages as renamed using (file_no, ordinal, position)
 where list = 'chatHistory'
 group by all
+
+order by entity, session_id, key
