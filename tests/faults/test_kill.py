@@ -36,8 +36,8 @@ from support import (
 pytest_plugins = ["support"]
 
 # Of each scene.
-MOMENTS = 40 if FULL else 12
-PLACES = 120 if FULL else 30
+MOMENTS = 40 if FULL else 20
+PLACES = 120 if FULL else 50
 NOTEBOOKS = 20 if FULL else 3
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "migrate.ipynb"
 
