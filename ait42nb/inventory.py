@@ -39,8 +39,8 @@ class File:
     """One `*.json` of the home.
 
     `state` is read, empty, unreadable, unstable, or unchanged since the run before: then it is not copied, and `record`
-    is what that run wrote down. `odd` tells that the text has control characters that DuckDB would
-    take for blanks. `source_path` is relative to the home.
+    is what that run wrote down. `odd` tells that the text has control characters that DuckDB would take for blanks.
+    `source_path` is relative to the home.
     """
 
     file_no: int
