@@ -386,6 +386,13 @@ class _Driver:
         """When and where the task's last attempt began; since its submission nowhere, if no worker told that."""
         return (self.begun.get(task.key) or [(task.submitted, "", 0)])[-1]
 
+    def _where(self, task: _Task) -> str:
+        """The worker that has a task: a worker that stands still may not have told that it began."""
+        _, worker, _ = self._begun(task)
+        with suppress(OSError, TimeoutError):
+            worker = worker or next((at for at, keys in self.client.processing().items() if task.key in keys), "")
+        return worker
+
     def _settle(self, future: Future) -> None:
         task = self.running.pop(future, None)
         if task is None:
@@ -442,9 +449,10 @@ class _Driver:
     def _stop(self, future: Future, task: _Task) -> None:
         """End the process of a worker that is stuck: its home's lock goes with it, and the home may be tried again."""
         self.running.pop(future, None)
+        worker = self._where(task)
         future.cancel()
-        _, worker, _ = self._begun(task)
-        with suppress(ValueError, OSError, TimeoutError):  # only a worker with a nanny can be restarted
+        # Only a worker with a nanny can be restarted; and this one may be gone by itself meanwhile.
+        with suppress(ValueError, KeyError, OSError, TimeoutError):
             self.client.restart_workers([worker], timeout=20, raise_for_error=False)
         task.error = "It took far longer than the others each time, and was stopped. Migrate it by itself."
         self._count(task, "stopped")
