@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -164,6 +164,16 @@ def create(path: str | Path) -> sqlite3.Connection:
     connection.execute("pragma page_size = 16384")
     apply_migrations(connection)
     return connection
+
+
+def compact(path: Path) -> None:
+    """Write a staging file once more, without its empty pages. (A plain VACUUM would do so outside its folder.)"""
+    compacted = path.with_name(f"{path.name}.compact")
+    with driver_errors(path):
+        _make_file(compacted)
+        with closing(open_staging(path)) as connection:
+            connection.execute("vacuum into $compacted", {"compacted": str(compacted)})
+        os.replace(compacted, path)
 
 
 def open_staging(path: str | Path) -> sqlite3.Connection:
@@ -469,25 +479,35 @@ class DatabaseHealth:
     details: tuple[str, ...] = ()
 
 
-def check_database_health(connection: sqlite3.Connection) -> DatabaseHealth:
+def check_database_health(
+    connection: sqlite3.Connection, *, pages: Callable[[], list[str]] | None = None
+) -> DatabaseHealth:
     """Examine every page and index, the references and the search index. Never raises over a damaged file.
 
     CHECK constraints are examined on a connection that may write; on others SQLite does not even read them.
     The size is that of all pages, those included that still stand in the log.
 
+    pages:  gives what `examine_pages` found, where that runs in a thread of its own
     Raises: DatabaseLocked
     """
-    details: list[str] = []
+    details: list[str] = [] if pages else examine_pages(connection)
     session_count = 0
-    with _noted(connection, details):
-        details += [row[0] for row in connection.execute("pragma integrity_check(20)") if row[0] != "ok"]
     with _noted(connection, details):
         details += _reference_problems(connection)
     with _noted(connection, details):
         details += _search_problems(connection)
     with _noted(connection, details):
         (session_count,) = connection.execute("select count(*) from sessions").fetchone()
+    details = list(dict.fromkeys([*(pages() if pages else ()), *details]))
     return DatabaseHealth(session_count, _size(connection), not details, tuple(details))
+
+
+def examine_pages(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with pages and indexes; most of what a health check takes. Raises: DatabaseLocked"""
+    details: list[str] = []
+    with _noted(connection, details):
+        details += [row[0] for row in connection.execute("pragma integrity_check(20)") if row[0] != "ok"]
+    return details
 
 
 @contextmanager
@@ -580,12 +600,13 @@ class ValidationReport:
         )
 
 
-def validate(connection: sqlite3.Connection) -> ValidationReport:
+def validate(connection: sqlite3.Connection, *, pages: Callable[[], list[str]] | None = None) -> ValidationReport:
     """Validate the database as the guide does. Never raises over a damaged file: what cannot be counted is 0.
 
+    pages:  as in `check_database_health`
     Raises: DatabaseLocked
     """
-    health = check_database_health(connection)
+    health = check_database_health(connection, pages=pages)
     details = list(health.details)
     counts: tuple[int, ...] = ()
     with _noted(connection, details):
