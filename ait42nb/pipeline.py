@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ait42nb import engine as duck
-from ait42nb.backup import back_up
+from ait42nb.backup import back_up, begin_backup
 from ait42nb.check import check_records
 from ait42nb.display import Progress
 from ait42nb.errors import Ait42Error, DiskFull, HomeError, MigrationFailed
@@ -32,6 +32,7 @@ STAGES = (
     recall_last_run,
     take_inventory,
     take_snapshot,
+    begin_backup,
     map_workspaces,
     read_documents,
     check_records,

@@ -1,6 +1,7 @@
 """What one measured process does. Prints what it found as one line of JSON.
 
 python benchmarks/child.py kit HOME [PARAMETER=VALUE …]
+python benchmarks/child.py backup HOME
 python benchmarks/child.py rival NAME HOME TARGET
 python benchmarks/child.py writer DATABASE STOP
 """
@@ -28,6 +29,17 @@ def kit(home: str, *parameters: str) -> dict[str, object]:
         "slices": reconciled.effect.slices,
         "messages": reconciled.balance.total["messages"],
     }
+
+
+def backup(home: str) -> dict[str, object]:
+    """The archive by itself."""
+    from ait42nb import pipeline
+
+    run = pipeline.start(ait42_home=home, dry_run=False)
+    for stage in (pipeline.recall_last_run, pipeline.take_inventory, pipeline.back_up):
+        run.step(stage)
+    run.close()
+    return {"stages": run.timings}
 
 
 def rival(name: str, home: str, target: str) -> dict[str, object]:
@@ -59,4 +71,4 @@ def writer(database: str, stop: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:]
-    json.dump({"kit": kit, "rival": rival, "writer": writer}[name](*arguments), sys.stdout)
+    json.dump({"kit": kit, "backup": backup, "rival": rival, "writer": writer}[name](*arguments), sys.stdout)

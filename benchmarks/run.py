@@ -57,8 +57,11 @@ class Bench:
                 if name == "floor":
                     shutil.copy(home / "workspace_mapping.json", run)
                 runs.setdefault(name, []).append(self._measured("rival", name, source, target))
-        backup = self._measured("kit", homes.copy_of(home, self.folder))["stages"]["back_up"]
         found = {name: measure.median(each) for name, each in runs.items()}
+        backup = {
+            "alone": self._measured("backup", homes.copy_of(home, self.folder))["stages"]["back_up"],
+            "beside": self._measured("kit", homes.copy_of(home, self.folder))["wall"] - found["kit"]["wall"],
+        }
         self.results["rivals"] = {"home": made.name, "messages": made.total, "backup": backup, "ways": found}
 
     def again(self, made: homes.Made) -> None:

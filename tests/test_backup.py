@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -19,8 +20,8 @@ from pathlib import Path
 import pytest
 
 from ait42nb import backup, database, pipeline
-from ait42nb.backup import BackedUp, Backup, Manifest, check_backup, list_backups, restore_to
-from ait42nb.errors import Ait42Error, BackupRefused
+from ait42nb.backup import BackedUp, Backup, Begun, Manifest, check_backup, list_backups, restore_to
+from ait42nb.errors import Ait42Error, BackupRefused, DiskFull
 from ait42nb.home import Home
 from ait42nb.samples import session
 
@@ -59,6 +60,57 @@ def make_database(home, tasks=("one", "two")) -> None:
 
 
 # Making one -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_archive_is_written_beside_the_other_stages(home):
+    """Later ones wait for what the database and the newest backup hold in the end."""
+    home.write(WORKSPACE, [session(id="s1")])
+    run = home.run(backup=True)
+    begun = run.get(Begun).backup.result()
+    assert (begun.id, begun.state) == (run.get(BackedUp).backup.id, "checked")
+    assert begun.manifest == run.get(BackedUp).backup.manifest
+
+    home.write(WORKSPACE, [session(id="s1", task="changed")])
+    run = home.run(backup=True)
+    assert run.get(Begun).backup is None
+    assert run.get(BackedUp).made
+
+
+def test_an_archive_that_cannot_be_written_beside_fails_the_run(home, monkeypatch: pytest.MonkeyPatch):
+    """In one sentence; nothing is published, nothing half-written stays."""
+
+    def full(path: Path, *_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(backup, "write_archive", full)
+    home.write(WORKSPACE, [session(id="s1")])
+    before = everything(home.path)
+    run = home.run(backup=True)
+    assert isinstance(run.failure, DiskFull)
+    assert everything(home.path) == before
+
+
+def test_a_run_that_fails_keeps_no_archive(home):
+    """The archive was begun, but the run never came to the point where it counts."""
+    home.write(WORKSPACE, [session(id="s1", status="odd")])
+    before = everything(home.path)
+    run = home.run(backup=True, strict=True)
+    assert run.get(Begun).backup and run.failure
+    assert everything(home.path) == before
+
+
+def test_a_database_that_came_meanwhile_is_in_the_backup(home):
+    """Then what was begun is not the whole of it."""
+    home.write(WORKSPACE, [session(id="s1")])
+    run = pipeline.start(ait42_home=str(home.path), dry_run=False)
+    for stage in (pipeline.take_inventory, pipeline.begin_backup):
+        run.step(stage)
+    make_database(home)
+    made = run.step(pipeline.back_up).backup
+    run.close()
+    assert made.database
+    assert made.manifest.database == backup.sum_of(made.database)
 
 
 def test_guides_own_command_restores(home):
