@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -47,11 +47,10 @@ class Disk:
 
     def fill(self, room: int = 0) -> None:
         """Leave so much room, and no more."""
-        self._filler.touch()
-        os.truncate(self._filler, 0)
-        free = shutil.disk_usage(self.path).free
         with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free - room or 1)
+            while (free := shutil.disk_usage(self.path).free - room) > 0:
+                with suppress(OSError):  # the run writes meanwhile
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), free)
 
     def empty(self) -> None:
         self._filler.unlink(missing_ok=True)
