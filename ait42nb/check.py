@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 
 from ait42nb import engine as duck
 from ait42nb import scan
-from ait42nb.read import Documents, batch_bytes, gather_messages, type_batch
+from ait42nb.inventory import Inventory
+from ait42nb.landing import Landing
+from ait42nb.mapping import Mapped
+from ait42nb.read import Documents, add_batch, batch_bytes, look_at_batch
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
@@ -104,7 +107,9 @@ def check_records(run: Run) -> Checked:
     folder.mkdir(mode=0o700)
     engine = run.engine
     odd, residue, notes = (Lines(folder / f"{name}.ndjson") for name in ("odd", "residue", "notes"))
-    straightened, most = run.get(Documents).straightened, batch_bytes(engine)
+    landing, most = run.get(Documents).landing, batch_bytes(engine)
+    mapped = {f.file_no for f in run.get(Inventory).readable if run.get(Mapped)[f.workspace_hash].state == "mapped"}
+    straightened: dict[bool, list[Lines]] = {True: [], False: []}
     with run.progress("Checking one by one", unit="records") as progress:
         for line in progress.each(lines_of(run.get(Documents).aside)):
             text, place = line["document"], {"file_no": line["file_no"], "ordinal": line["ordinal"]}
@@ -117,12 +122,14 @@ def check_records(run: Run) -> Checked:
                 residue.write(place | row)
             for note in straight.notes:
                 notes.write(place | {"reason": note})
-            if not straightened or straightened[-1].size > most // 2:
-                straightened.append(Lines(folder / f"straightened_{len(straightened):06}.ndjson"))
-            straightened[-1].write(place | {"document": straight.document})
-        for batch in straightened:
-            _add(engine, batch)
-    gather_messages(engine)
+            alike = straightened[place["file_no"] in mapped]
+            if not alike or alike[-1].size > most // 2:
+                alike.append(Lines(folder / f"straightened_{sum(map(len, straightened.values())):06}.ndjson"))
+            alike[-1].write(place | {"document": straight.document})
+        with duck.joins_in_order(engine), landing.opened(engine):
+            for lands, batches in straightened.items():
+                for batch in batches:
+                    _add(engine, batch, landing, lands)
     for table in (odd, residue, notes):
         table.load(engine)
     duck.append(engine, "records", "check/add_records")
@@ -131,12 +138,12 @@ def check_records(run: Run) -> Checked:
     return Checked(odd.count, held, dict(sorted(found, key=lambda row: RULES.index(row[0]))))
 
 
-def _add(engine: duck.Engine, batch: Lines) -> None:
+def _add(engine: duck.Engine, batch: Lines, landing: Landing, mapped: bool) -> None:
     batch.load(engine, "check/straightened", "batch")
     duck.run(engine, "check/exact")
     duck.make(engine, "check/places")
-    with duck.joins_in_order(engine):
-        type_batch(engine, repeats=True)
+    look_at_batch(engine, landing, mapped, repeats=True)
+    add_batch(engine, landing, mapped)
 
 
 def _explain(run: Run, folder: Path) -> int:

@@ -31,7 +31,8 @@ _OFF = (
 # How DuckDB, and SQLite in it, tell of a full disk; the last is all that SQLite says where it cannot make a side file.
 _NO_SPACE = ("disk is full", "no space left", "max_temp_directory_size", "file too large", "disk i/o error")
 
-# Of each engine; None is as many as there are cores. The workers of a fleet share these.
+# Of each engine; None is one less than there are cores: SQLite works beside it, and more only get in each other's way.
+# The workers of a fleet share the cores.
 THREADS: int | None = None
 
 
@@ -51,8 +52,8 @@ def connect(work: Path, memory_limit: str = "600MB") -> Engine:
         raise EngineError(
             f"memory_limit = {memory_limit!r}", "is not a size", "Give one such as 600MB or 2GB"
         ) from error
-    if THREADS:
-        engine.execute("set threads = $threads", {"threads": THREADS})
+    (cores,) = engine.execute("select current_setting('threads')").fetchone()
+    engine.execute("set threads = $threads", {"threads": THREADS or max(1, cores - 1)})
     engine.execute("set temp_directory = $spill", {"spill": str(spill)})
     # The progress bar of DuckDB prints over a notebook's own.
     engine.execute("set enable_progress_bar = false")
@@ -117,9 +118,9 @@ def view(engine: Engine, name: str) -> None:
     engine.execute(f"create or replace temp view {name.rpartition('/')[2]} as (\n{sql(name)}\n)")
 
 
-def append(engine: Engine, table: str, name: str, **parameters: object) -> None:
-    """Add what `sql/{name}.sql` selects to a table that has columns of the same names."""
-    engine.execute(f"insert into {table} by name (\n{sql(name)}\n)", parameters or None)
+def append(engine: Engine, table: str, name: str, **parameters: object) -> int:
+    """Add what `sql/{name}.sql` selects to a table that has columns of the same names; return how many rows."""
+    return engine.execute(f"insert into {table} by name (\n{sql(name)}\n)", parameters or None).fetchone()[0]
 
 
 def run(engine: Engine, name: str, **parameters: object) -> None:

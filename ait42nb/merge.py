@@ -15,7 +15,7 @@ from calendar import timegm
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Literal
@@ -41,6 +41,7 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _SECONDS_OF_400_YEARS = 146_097 * 86_400
+_CENTURY = range(946_684_800, 4_102_444_800)  # 2000 to 2099
 
 
 @dataclass
@@ -111,7 +112,7 @@ def comparable(column: str, value: object) -> object:
         return None
     if column in _TIMES:
         moment = instant(value)
-        return value if moment is None else f"{moment[0]}.{moment[1]}"
+        return value if moment is None else _plain_time(*moment)
     if column == "runtime_mix":
         try:
             return json.dumps(json.loads(str(value)), ensure_ascii=False, separators=(",", ":"))
@@ -120,22 +121,27 @@ def comparable(column: str, value: object) -> object:
     return value
 
 
+def _plain_time(seconds: int, fraction: str) -> str:
+    """An instant as JavaScript writes it, if it is one of this century, with as many digits as it needs."""
+    if seconds in _CENTURY:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:0<3}Z"
+    return f"{seconds}.{fraction}"
+
+
 def fingerprint(value: object) -> str | None:
     """As the DuckDB macro of that name: enough of a value to see that it changed."""
-    return None if value is None else _md5(str(value))[:10]
+    return None if value is None else hashlib.md5(_bytes(str(value)), usedforsecurity=False).hexdigest()[:10]
 
 
 def message_print(row: Row) -> str:
     """As `migration_ledger` has it for a message."""
-    moment = comparable("timestamp", row["timestamp"])
-    parts = [_md5(str(row["role"])), _md5(str(row["content"])), _md5(str(moment))]
-    if row["instance_id"] is not None:
-        parts.append(str(row["instance_id"]))
-    return fingerprint("|".join(parts))
+    number = "" if row["instance_id"] is None else row["instance_id"]
+    role, content, moment = str(row["role"]), str(row["content"]), comparable("timestamp", row["timestamp"])
+    return fingerprint(f"{number}|{len(_bytes(role))}|{len(_bytes(content))}|{role}{content}{moment}")
 
 
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 # The rules

@@ -1,7 +1,7 @@
 """The copies -> records, in bulk where they are in order; the rest is set aside, whole, for `check` to look at.
 
 DuckDB reads a batch of files at once. A file that it cannot read, or that it reads although it is no JSON, never stops
-the others: its elements are cut out one by one.
+the others: its elements are cut out one by one. What messages say goes into the staging file at once (see `landing`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import codecs
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, groupby, pairwise
 from mmap import mmap
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
@@ -20,9 +24,10 @@ import duckdb
 from ait42nb import engine as duck
 from ait42nb import scan
 from ait42nb.inventory import File, Inventory
+from ait42nb.landing import Landing, gather_messages
+from ait42nb.mapping import Mapped
 
 if TYPE_CHECKING:
-    from ait42nb.check import Lines
     from ait42nb.pipeline import Run
 
 T = TypeVar("T")
@@ -55,13 +60,13 @@ class Documents:
     """A Reading for each file that was read; what was read in bulk, and the files of what was set aside.
 
     Those have one JSON object a line: {file_no, ordinal, document}, and `malformed` where the document is no JSON.
-    `straightened` is what `check` could put in order of it, to be read like any other file.
+    `landing` is the staging file, in which the messages of both are.
     """
 
+    landing: Landing
     readings: dict[int, Reading] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
-    straightened: list[Lines] = field(default_factory=list)
 
 
 class Batch(NamedTuple):
@@ -71,7 +76,7 @@ class Batch(NamedTuple):
     files: str
 
 
-class Part(NamedTuple):
+class Piece(NamedTuple):
     """A file, or a piece of a large one that is an array too."""
 
     path: Path
@@ -86,7 +91,8 @@ class _Unreadable(Exception):
 def read_documents(run: Run) -> Documents:
     """Read every readable copy.
 
-    Makes:   records, sessions, instances, messages: what is in order
+    Makes:   records, sessions, instances, messages: what is in order; {work}/staging.db, in which the messages land
+             whose workspace is known
     Returns: Documents: the rest, set aside whole
     Raises:  OutOfMemory, when memory_limit is too small for the largest record
     Rule:    never gives up on a file for one record (invariant 7)
@@ -94,15 +100,23 @@ def read_documents(run: Run) -> Documents:
     (run.work / "aside").mkdir(mode=0o700)
     (run.work / "parts").mkdir(mode=0o700)
     duck.run(run.engine, "read/tables")
-    documents, files = Documents(), run.get(Inventory).readable
+    documents, files = Documents(Landing(run.work / "staging.db")), run.get(Inventory).readable
+    gather_messages(run.engine, documents.landing.parts)
     with (
+        closing(run.engine.cursor()) as another,
+        ThreadPoolExecutor(1) as parsing,
         duck.joins_in_order(run.engine),
+        documents.landing.opened(run.engine),
         run.progress("Reading", sum(file.size_bytes for file in files), "bytes") as progress,
     ):
-        for group in _grouped(files, lambda file: max(file.size_bytes, _LEAST), batch_bytes(run.engine)):
-            _read(run, group, documents)
-            progress.step(sum(file.size_bytes for file in group))
-    gather_messages(run.engine)
+        reader = _Reader(run, documents, parsing, another)
+        for mapped in (True, False):
+            some = (file for file in files if mapped is (run.get(Mapped)[file.workspace_hash].state == "mapped"))
+            groups = _grouped(some, lambda file: max(file.size_bytes, _LEAST), batch_bytes(run.engine))
+            plans = ((group, reader.plan(group)) for group in groups)
+            for (group, batches), (_, coming) in pairwise(chain(plans, [((), [])])):
+                reader.read(group, batches, coming, mapped)
+                progress.step(sum(file.size_bytes for file in group))
     return documents
 
 
@@ -130,138 +144,189 @@ def _grouped(things: Iterable[T], size_of: Callable[[T], int], most: int) -> Ite
         yield group
 
 
-def _read(run: Run, files: Sequence[File], documents: Documents) -> None:
-    """Read these files in bulk; where that cannot be, each half by itself, down to a single file."""
-    path = run.work / "aside" / f"{len(documents.aside):06}.ndjson"
-    try:
-        documents.batches += _read_in_bulk(run, files, path)
-        readings = {file.file_no: Reading() for file in files}
-    except _Unreadable:
-        if len(files) > 1:
-            middle = len(files) // 2
-            _read(run, files[:middle], documents)
-            _read(run, files[middle:], documents)
-            return
-        readings = {files[0].file_no: _read_one_by_one(files[0], path)}
-    documents.readings |= readings
-    documents.aside.append(path)
+class _Reader:
+    """Reads files in bulk, a batch at a time; the next one is parsed in a thread while this one is taken apart."""
+
+    def __init__(self, run: Run, documents: Documents, parsing: ThreadPoolExecutor, another: duck.Engine) -> None:
+        self.engine, self.work, self.documents, self.landing = run.engine, run.work, documents, documents.landing
+        self.parsing, self.another = parsing, another
+        self.ahead: tuple[Sequence[Piece], Future[int]] | None = None
+
+    def plan(self, files: Sequence[File]) -> list[list[Piece]]:
+        """The batches of some files; none if one of them is known to be more than DuckDB can read."""
+        if any(file.odd for file in files):
+            return []
+        most = batch_bytes(self.engine)
+        pieces = (piece for file in files for piece in _pieces(file, self.work / "parts", most))
+        return list(_grouped(pieces, lambda piece: max(piece.size, _LEAST), most))
+
+    def read(self, files: Sequence[File], batches: list[list[Piece]], coming: list[list[Piece]], mapped: bool) -> None:
+        """Read these files in bulk; where that cannot be, each half by itself, down to a single file.
+
+        batches: as they are planned; coming: those that are read afterwards
+        """
+        path = self.work / "aside" / f"{len(self.documents.aside):06}.ndjson"
+        try:
+            self.documents.batches += self._read_in_bulk(files, batches, coming, path, mapped)
+            readings = {file.file_no: Reading() for file in files}
+        except _Unreadable:
+            if len(files) > 1:
+                middle = len(files) // 2
+                for half in (files[:middle], files[middle:]):
+                    self.read(half, self.plan(half), [], mapped)
+                return
+            readings = {files[0].file_no: _read_one_by_one(files[0], path)}
+        self.documents.readings |= readings
+        self.documents.aside.append(path)
+
+    def _read_in_bulk(
+        self, files: Sequence[File], batches: list[list[Piece]], coming: list[list[Piece]], aside: Path, mapped: bool
+    ) -> list[Batch]:
+        """Read files by DuckDB into the tables, all of them or none.
+
+        Raises: _Unreadable
+        """
+        if not batches:
+            raise _Unreadable
+        first = dict.fromkeys((file.file_no for file in files), 0)
+        before = self.landing.mark()
+        try:
+            with aside.open("wb") as lines:
+                return [
+                    self._read_batch(batch, then, first, lines, mapped)
+                    for batch, then in pairwise([*batches, next(iter(coming), [])])
+                ]
+        except (duckdb.InvalidInputException, duckdb.OutOfMemoryException, UnicodeDecodeError, _Unreadable) as error:
+            # DuckDB quotes the text that it cannot read; where that is no UTF-8, quoting fails in its turn.
+            self.landing.take_back(self.engine, before)
+            _forget(self.engine, list(first))
+            raise _Unreadable from error
+
+    def _read_batch(
+        self, pieces: Sequence[Piece], then: Sequence[Piece], first: dict[int, int], aside: BinaryIO, mapped: bool
+    ) -> Batch:
+        self._parse(pieces, then)
+        copies = [str(piece.path) for piece in pieces]
+        # One text instead of lists: those take DuckDB a tenth of a millisecond an element.
+        files = [
+            {"copy": copy, "file_no": piece.file_no, "first": first[piece.file_no]}
+            for copy, piece in zip(copies, pieces, strict=True)
+        ]
+        batch = Batch(copies, json.dumps(files))
+        duck.make(self.engine, "read/places", files=batch.files)
+        look_at_batch(self.engine, self.landing, mapped, repeats=False)
+        sums = []
+        for file_no, ordinal, in_order, text in _texts(self.engine):
+            if in_order:
+                # DuckDB's own sha256 takes three times as long.
+                sums.append(hashlib.sha256(text).hexdigest())
+                continue
+            document = text.decode()
+            if not scan.is_json(document):
+                raise _Unreadable
+            line = {"file_no": file_no, "ordinal": ordinal, "document": document}
+            aside.write(f"{json.dumps(line)}\n".encode())
+        add_batch(self.engine, self.landing, mapped)
+        if sums:
+            duck.append(self.engine, "records", "read/add_records", sums=" ".join(sums))
+        for file_no, count in duck.rows(self.engine, "read/batch_counts"):
+            first[file_no] += count
+        return batch
+
+    def _parse(self, pieces: Sequence[Piece], then: Sequence[Piece]) -> None:
+        """Make `batch` of these pieces, and begin with those that come then."""
+        ahead, self.ahead = self.ahead, None
+        # What it was for may be read otherwise; and what did not fit into memory beside another batch may do so alone.
+        if not ahead or isinstance(ahead[1].exception(), duckdb.OutOfMemoryException) or ahead[0] != pieces:
+            ahead = pieces, self.parsing.submit(_parse, self.another, pieces)
+        ahead[1].result()
+        self.engine.execute("drop table if exists batch")
+        self.engine.execute("alter table batch_ahead rename to batch")
+        if then:
+            self.ahead = then, self.parsing.submit(_parse, self.another, then)
 
 
-def _read_in_bulk(run: Run, files: Sequence[File], aside: Path) -> list[Batch]:
-    """Read files by DuckDB into the tables, all of them or none.
-
-    Raises: _Unreadable
-    """
-    if any(file.odd for file in files):
-        raise _Unreadable
-    most = batch_bytes(run.engine)
-    parts = [part for file in files for part in _parts(file, run.work / "parts", most)]
-    first = dict.fromkeys((file.file_no for file in files), 0)
-    known = len(_message_parts(run.engine))
-    try:
-        with aside.open("wb") as lines:
-            return [
-                _read_batch(run, batch, first, lines)
-                for batch in _grouped(parts, lambda part: max(part.size, _LEAST), most)
-            ]
-    except (duckdb.InvalidInputException, duckdb.OutOfMemoryException, UnicodeDecodeError, _Unreadable) as error:
-        # DuckDB quotes the text that it cannot read; where that is no UTF-8, quoting fails in its turn.
-        _forget(run.engine, list(first), known)
-        raise _Unreadable from error
+def _parse(engine: duck.Engine, pieces: Sequence[Piece]) -> int:
+    copies = [str(piece.path) for piece in pieces]
+    return duck.make(engine, "read/batch", "batch_ahead", copies=copies, largest=largest_element(engine))
 
 
-def _forget(engine: duck.Engine, file_nos: list[int], known: int) -> None:
-    """Take out what was read of some files. (In a transaction every batch would stay in memory until its end.)
-
-    known: how many parts the messages had before
-    """
+def _forget(engine: duck.Engine, file_nos: list[int]) -> None:
+    """Take out what was read of some files. (In a transaction every batch would stay in memory until its end.)"""
     for table in ("records", "sessions", "instances"):
         engine.execute(f"delete from {table} where list_contains($file_nos, file_no)", {"file_nos": file_nos})  # noqa: S608
-    for part in _message_parts(engine)[known:]:
-        engine.execute(f"drop table {part}")
 
 
-def _read_batch(run: Run, parts: Sequence[Part], first: dict[int, int], aside: BinaryIO) -> Batch:
-    copies = [str(part.path) for part in parts]
-    # One text instead of lists: those take DuckDB a tenth of a millisecond an element.
-    files = [
-        {"copy": copy, "file_no": part.file_no, "first": first[part.file_no]}
-        for copy, part in zip(copies, parts, strict=True)
-    ]
-    batch = Batch(copies, json.dumps(files))
-    duck.make(run.engine, "read/batch", copies=batch.copies, largest=largest_element(run.engine))
-    duck.make(run.engine, "read/places", files=batch.files)
-    type_batch(run.engine, repeats=False)
-    texts = run.engine.execute(duck.sql("read/batch_texts"))
-    # DuckDB's own sha256 takes three times as long.
-    sums = [hashlib.sha256(text).hexdigest() for (text,) in _fetched(texts)]
-    duck.append(run.engine, "records", "read/add_records", sums=" ".join(sums))
-    for file_no, count in duck.rows(run.engine, "read/batch_counts"):
-        first[file_no] += count
-    odd = run.work / "parts" / "aside.ndjson"
-    duck.run(run.engine, "read/set_aside", path=str(odd))
-    with odd.open("rb") as lines:
-        for line in lines:
-            if not scan.is_json(json.loads(line)["document"]):
-                raise _Unreadable
-            aside.write(line)
-    return batch
+def _texts(engine: duck.Engine) -> Iterator[tuple[int, int, bool, bytes]]:
+    """Of each element of the batch: file_no, ordinal, whether it is in order, and its text as it stands in the file."""
+    for copy, listed in groupby(duck.rows(engine, "read/batch_elements"), key=itemgetter(0)):
+        elements = [element for _, *element in listed]
+        with scan.opened(Path(copy)) as text:
+            places = _places(text, [length for length, *_ in elements])
+            texts = (text[place] for place in places) if places else _fetched(engine, copy)
+            for (_, *element), found in zip(elements, texts, strict=True):
+                yield *element, found
 
 
-def _fetched(result: duck.Engine) -> Iterator[tuple]:
-    """The rows of a result that is too large for memory."""
-    while rows := result.fetchmany(_FETCHED):
-        yield from rows
+def _places(text: mmap, lengths: Sequence[int]) -> list[slice]:
+    """Where the elements lie, whose lengths are known, if between them is nothing but what the editor writes there."""
+    places, at, seam = [], 0, b"[\n  {"
+    for length in lengths:
+        if text[at : at + len(seam)] != seam:
+            return []
+        begin = at + len(seam) - 1
+        at, seam = begin + length, b",\n  {"
+        places.append(slice(begin, at))
+    return places
 
 
-def type_batch(engine: duck.Engine, *, repeats: bool) -> None:
-    """Look at what stands in `batch` and `places`, and add what is in order to the tables of all records.
+def _fetched(engine: duck.Engine, copy: str) -> Iterator[bytes]:
+    """The elements of a file in another layout."""
+    with closing(engine.cursor()) as another:
+        another.execute(duck.sql("read/texts"), {"copy": copy, "largest": largest_element(engine)})
+        while rows := another.fetchmany(_FETCHED):
+            yield from (text for (text,) in rows)
 
-    Makes: batch_records, which tells what is in order; `repeats`: also an element whose id an earlier one has
+
+def look_at_batch(engine: duck.Engine, landing: Landing, mapped: bool, *, repeats: bool) -> None:
+    """Tell what of `batch` and `places` is in order, and which rows it gets.
+
+    Makes:   batch_records
+    mapped:  whether its messages are to land
+    repeats: whether an element is in order although an earlier one has its id
     """
-    duck.make(engine, "read/batch_records", repeats=repeats)
-    duck.append(engine, "sessions", "read/add_sessions")
-    duck.append(engine, "instances", "read/add_instances")
-    duck.make(engine, "read/add_messages", f"messages_{len(_message_parts(engine)):06}")
+    rows = {"instances": landing.instances, "messages": landing.messages if mapped else None}
+    duck.make(engine, "read/batch_records", repeats=repeats, **rows)
 
 
-def read_again(engine: duck.Engine, documents: Documents) -> Iterator[tuple[str, bool]]:
-    """Make `batch` and `places` once more, one batch after the other, in the order in which they were read first.
+def add_batch(engine: duck.Engine, landing: Landing, mapped: bool) -> None:
+    """Add what is in order of a batch to the tables of all records, and its messages to the staging file.
 
-    Returns: of each, the table that has the rest of its messages, and whether it holds records that were put in order
+    Reads: batch, which is gone then; batch_records
     """
-    _, *parts = _message_parts(engine)
-    for batch, part in zip((*documents.batches, *documents.straightened), parts, strict=True):
-        if isinstance(batch, Batch):
-            duck.make(engine, "read/again", "batch", copies=batch.copies, largest=largest_element(engine))
-            duck.make(engine, "read/places", files=batch.files)
-        else:
-            batch.load(engine, "check/straightened", "batch")
-            duck.make(engine, "check/places")
-        yield part, not isinstance(batch, Batch)
+    number = len(landing.parts)
+    duck.append(engine, "sessions", "read/add_sessions", part=number)
+    landing.instances += duck.append(engine, "instances", "read/add_instances")
+    duck.make(engine, "read/contents", contents := f"contents_{number:06}")
+    engine.execute("drop table batch")  # the largest there is
+    landing.land(engine, contents, mapped=mapped)
 
 
-def gather_messages(engine: duck.Engine) -> None:
-    """Make `messages`, in which the batches' messages follow each other.
-
-    To append them all to one table takes DuckDB longer the larger it is.
-    """
-    parts = (f"from {part}" for part in _message_parts(engine))
-    engine.execute(f"create or replace view messages as {' union all by name '.join(parts)}")
-
-
-def _message_parts(engine: duck.Engine) -> list[str]:
-    found = engine.execute("select table_name from duckdb_tables() where table_name similar to 'messages_[0-9]+'")
-    return sorted(name for (name,) in found.fetchall())
+def read_again(engine: duck.Engine, documents: Documents) -> Iterator[None]:
+    """Make `batch` and `places` once more, one batch after the other."""
+    for batch in documents.batches:
+        duck.make(engine, "read/again", "batch", copies=batch.copies, largest=largest_element(engine))
+        duck.make(engine, "read/places", files=batch.files)
+        yield
 
 
-def _parts(file: File, folder: Path, most: int) -> Iterator[Part]:
+def _pieces(file: File, folder: Path, most: int) -> Iterator[Piece]:
     """The file itself, or a large one in pieces.
 
     A piece that was cut in the wrong place (a file in another layout) has open brackets, so DuckDB refuses it.
     """
     if file.size_bytes <= most:
-        yield Part(file.copy, file.file_no, file.size_bytes)
+        yield Piece(file.copy, file.file_no, file.size_bytes)
         return
     with scan.opened(file.copy) as text:
         start, number, opening = 0, 0, b""
@@ -272,7 +337,7 @@ def _parts(file: File, folder: Path, most: int) -> Iterator[Part]:
             with piece.open("wb") as writing:
                 writing.write(opening + text[start:end] + (b"" if seam < 0 else b"]"))
             # As large as a batch: what follows it begins with an ordinal that is known only when it was read.
-            yield Part(piece, file.file_no, most)
+            yield Piece(piece, file.file_no, most)
             start, number, opening = end + 1, number + 1, b"["
 
 

@@ -33,7 +33,7 @@ def resolve_records(run: Run) -> Resolved:
     """Decide what becomes of every record.
 
     Reads:   records, sessions, instances, messages
-    Makes:   workspaces, contenders, verdicts, accepted, instance_rows, renamed_messages
+    Makes:   workspaces, contenders, verdicts, accepted, renamed_messages
     Returns: counts
     Rule:    the same input gives the same ids, and no message ever overwrites another
     """
@@ -52,7 +52,7 @@ def resolve_records(run: Run) -> Resolved:
         )
     duck.make(engine, "resolve/workspaces", files=json.dumps(files))
     with duck.attached(engine, run.get(Stored).path, "stored"):
-        for table in ("stored_sources", "contenders", "verdicts", "accepted", "instance_rows"):
+        for table in ("stored_sources", "contenders", "verdicts", "accepted"):
             duck.make(engine, f"resolve/{table}")
         for table in ("stored_messages", "stored_values", "kept_ids", "wanted_ids"):
             duck.make(engine, f"resolve/{table}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from ait42nb import database, scan
 from ait42nb import engine as duck
@@ -18,13 +18,11 @@ from ait42nb.check import RULES, lines_of
 from ait42nb.display import Progress
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import Mapped
-from ait42nb.read import Documents, read_again
+from ait42nb.read import Documents
 from ait42nb.recall import Recalled
 
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
-
-T = TypeVar("T")
 
 # What the text of a file may take in migration_rejects; the file itself is never touched.
 LARGEST_DOCUMENT = 64 << 20
@@ -83,35 +81,36 @@ class Staged:
 
 
 def stage_database(run: Run) -> Staged:
-    """Write the staging file: main tables in bulk by DuckDB, then the rejects, indexes, search and triggers.
+    """Complete the staging file: the messages that landed are settled; DuckDB writes the rest of the main tables in
+    bulk; then come the rejects, indexes, search, triggers and the ledger.
 
     Reads:   everything that `resolve_records` made
     Makes:   {work}/staging.db, complete but for the books and the end of the run
     Raises:  DiskFull, when there is no room for it
-    Rule:    text is stored exactly as it is; rowids follow the order of the sources
+    Rule:    text is stored exactly as it is; within a session rowids follow the order of its lists
     """
-    path = run.work / "staging.db"
-    with closing(database.create(path)) as connection:
-        triggers = database.drop_triggers(connection)
-        indexes = database.drop_indexes(connection)
+    landing = run.get(Documents).landing
+    (counts,) = duck.rows(run.engine, "stage/counts")
     # The ledger is worked out beside the writing: SQLite writes on one core.
-    with run.progress("Staging", unit="rows") as progress, ThreadPoolExecutor(1) as beside:
-        counts, entries = _fill(run, path, progress, beside)
+    with run.progress("Staging", sum(counts), "rows") as progress, ThreadPoolExecutor(1) as beside:
+        ledger = beside.submit(_make_ledger, run.engine.cursor(), landing.parts, run.run_id)
+        landing.settle(run.engine)
+        progress.step(counts[2])
+        _fill(run, landing.path, progress)
         progress.step(0, now="indexes and search")
-        with closing(database.open_staging(path)) as connection, database.driver_errors(path):
+        with closing(database.open_staging(landing.path)) as connection, database.driver_errors(landing.path):
             connection.execute("begin")
             _write_rejects(run, connection)
             connection.execute("commit")
-            database.run_statements(connection, indexes)
+            database.run_statements(connection, landing.indexes)
             database.fill_search(connection)
-            database.run_statements(connection, triggers)
-        for entry in entries:
-            entry.result()
-    with duck.attached(run.engine, path, "staging", writable=True):
+            database.run_statements(connection, landing.triggers)
+        ledger.result()
+    with duck.attached(run.engine, landing.path, "staging", writable=True):
         duck.append(run.engine, "staging.migration_ledger", "stage/migration_ledger")
-    with closing(database.open_staging(path)) as connection, database.driver_errors(path):
+    with closing(database.open_staging(landing.path)) as connection, database.driver_errors(landing.path):
         rejects = read_rejects(connection) + _rejects_on_record(run)
-    return Staged(path, counts["sessions"], counts["instances"], counts["chat_messages"], rejects)
+    return Staged(landing.path, *counts, rejects)
 
 
 def _rejects_on_record(run: Run) -> tuple[Reject, ...]:
@@ -126,66 +125,22 @@ def read_rejects(connection: sqlite3.Connection) -> tuple[Reject, ...]:
     return tuple(Reject(*row) for row in connection.execute(duck.sql("stage/kept")))
 
 
-def _fill(
-    run: Run, path: Path, progress: Progress, beside: ThreadPoolExecutor
-) -> tuple[dict[str, int], list[Future[None]]]:
-    """Fill the main tables. Returns: how many rows they have, and what of the ledger is still being worked out"""
-    engine, another, entries = run.engine, run.engine.cursor(), []
-    counts = {"sessions": duck.count(engine, "accepted"), "instances": duck.count(engine, "instance_rows")}
-    ((messages,),) = duck.rows(engine, "stage/message_count")
-    progress.total = sum(counts.values()) + messages
-    duck.run(engine, "stage/tables")
-    with duck.attached(engine, path, "staging", writable=True):
-        for table in counts:
-            duck.append(engine, f"staging.{table}", f"stage/{table}")
-            progress.step(counts[table])
-        for batch in one_ahead(_batches(run, engine.cursor())):
-            engine.execute(f"insert into staging.chat_messages by name from {batch.messages}")
-            duck.append(engine, "message_residue", "stage/message_residue", part=batch.part, rows=batch.rows)
-            progress.step(duck.count(engine, batch.messages))
-            engine.execute(f"drop table {batch.messages}")
-            entries.append(beside.submit(_enter, another, batch, run.run_id))
-        duck.append(engine, "staging.migration_residue", "stage/migration_residue")
-        return counts | {"chat_messages": duck.count(engine, "staging.chat_messages")}, entries
+def _fill(run: Run, path: Path, progress: Progress) -> None:
+    """Fill the other tables that DuckDB writes."""
+    duck.make(run.engine, "stage/message_residue")
+    with duck.attached(run.engine, path, "staging", writable=True):
+        for table in ("sessions", "instances"):
+            progress.step(duck.append(run.engine, f"staging.{table}", f"stage/{table}"))
+        duck.append(run.engine, "staging.migration_residue", "stage/migration_residue")
 
 
-def _enter(engine: duck.Engine, batch: _Batch, run_id: str) -> None:
-    """Add a batch to `ledger`."""
-    duck.make(engine, "stage/message_prints", part=batch.part, rows=batch.rows)
-    duck.append(engine, "ledger", "stage/ledger", accepted=batch.accepted, run_id=run_id)
-    for table in (batch.rows, batch.accepted):
-        engine.execute(f"drop table {table}")
-
-
-class _Batch(NamedTuple):
-    """The tables of a batch: its part of `messages`; message_rows, chat_messages, batch_accepted."""
-
-    part: str
-    rows: str
-    messages: str
-    accepted: str
-
-
-def _batches(run: Run, engine: duck.Engine) -> Iterator[_Batch]:
-    """The batches once more, in their order."""
-    with duck.joins_in_order(engine):
-        for number, (part, straightened) in enumerate(read_again(engine, run.get(Documents))):
-            batch = _Batch(
-                part, *(f"{name}_{number:06}" for name in ("message_rows", "chat_messages", "batch_accepted"))
-            )
-            duck.make(engine, "stage/message_rows", batch.rows, part=part)
-            duck.make(engine, "stage/chat_messages", batch.messages, rows=batch.rows, straightened=straightened)
-            duck.make(engine, "stage/batch_accepted", batch.accepted, straightened=straightened)
-            yield batch
-
-
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items, each made in a thread while the one before it is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+def _make_ledger(engine: duck.Engine, parts: Sequence[str], run_id: str) -> None:
+    with closing(engine):
+        duck.make(engine, "stage/instance_prints")
+        duck.make(engine, "stage/residue_prints")
+        duck.run(engine, "stage/ledger")
+        for part, messages in enumerate(parts):
+            duck.append(engine, "ledger", "stage/add_ledger", part=part, messages=messages, run_id=run_id)
 
 
 def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:

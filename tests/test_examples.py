@@ -81,7 +81,7 @@ def test_both_ways_of_reading_agree(together, tmp_path: Path, monkeypatch: pytes
     home, _, summary = together
     other = tmp_path / "home"
     lay_out_all(other)
-    monkeypatch.setattr(read, "_read_in_bulk", refuse)
+    monkeypatch.setattr(read._Reader, "_read_in_bulk", refuse)
 
     again = migrate(other, **parameters_of_all())
 
@@ -96,7 +96,7 @@ def test_both_ways_of_reading_agree_on_a_sample_home(tmp_path: Path, monkeypatch
     for name in "bulk", "single":
         samples.write_home(tmp_path / name, files=3, sessions=40, broken=True)
     migrate(tmp_path / "bulk")
-    monkeypatch.setattr(read, "_read_in_bulk", refuse)
+    monkeypatch.setattr(read._Reader, "_read_in_bulk", refuse)
     migrate(tmp_path / "single")
 
     assert content(tmp_path / "single" / "sessions.db") == content(tmp_path / "bulk" / "sessions.db")

@@ -23,11 +23,16 @@ create macro is_read_whole(value) as coalesce(value between 0 and 2147483647, tr
 
 create macro text_of(value) as value ->> '$';
 
+-- A time as JavaScript writes it; nearly all are. (The other ways to look at one take four times as long.)
+create macro is_plain_time(moment) as regexp_full_match(moment,
+    '20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z');
+
 -- An RFC 3339 time as an instant that sorts: seconds, and the fraction as text without its closing zeros. NULL for what is none.
-create macro is_rfc3339(moment) as coalesce(
+create macro is_rfc3339(moment) as case when is_plain_time(moment) then try_cast(moment as timestamp) is not null
+else coalesce(
     regexp_full_match(moment,
         '[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])')
-    and try_cast(moment[1:10] || ' ' || moment[12:19] as timestamp) is not null, false);
+    and try_cast(moment[1:10] || ' ' || moment[12:19] as timestamp) is not null, false) end;
 
 create macro instant(moment) as case when is_rfc3339(moment) then {
     'seconds': epoch(cast(moment[1:10] || ' ' || moment[12:19] as timestamp))::bigint
@@ -36,14 +41,19 @@ create macro instant(moment) as case when is_rfc3339(moment) then {
     'fraction': if(moment[20] = '.', rtrim(moment[21:if(moment[-1] in ('Z', 'z'), -2, -7)], '0'), '')
 } end;
 
--- A time in the one form in which two writers' times compare; text that is no time as it is.
--- (What JavaScript writes has a way of its own, three times as fast.)
-create macro moment(value) as case
-    when regexp_full_match(value, '20[0-9]{2}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z')
-        and try_cast(value as timestamp) is not null
-    then epoch_ms(try_cast(value as timestamp)) // 1000 || '.' || rtrim(left(right(value, 4), 3), '0')
-    else coalesce(instant(value).seconds || '.' || instant(value).fraction, value)
-end;
+-- A time in the one form in which two writers' times compare: as JavaScript writes it, if it is one of this century, with
+-- as many digits as it needs. Text that is no time as it is. (The lambda is there to name the instant, which macros cannot.)
+create macro moment(value) as case when is_plain_time(value) then value else coalesce(
+    list_transform([instant(value)], lambda i: case when i.seconds between 946684800 and 4102444799
+        then strftime(make_timestamp(i.seconds * 1000000), '%Y-%m-%dT%H:%M:%S') || '.'
+            || if(strlen(i.fraction) < 3, rpad(i.fraction, 3, '0'), i.fraction) || 'Z'
+        else i.seconds || '.' || i.fraction
+    end)[1], value) end;
 
 -- Enough of a value to see that it changed.
 create macro fingerprint(value) as left(md5(value::varchar), 10);
+
+-- The same of a message, as `merge` computes it too; number is that of the instance that it names, if there is one.
+create macro message_print(author, said, told, number) as fingerprint(concat(
+    number, '|', strlen(author), '|', strlen(said), '|', author, said, moment(told)
+));

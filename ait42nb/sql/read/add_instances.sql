@@ -1,9 +1,10 @@
 -- Adds a batch's instances to the table of all of them: those of records that are in order.
--- DuckDB. in: batch, batch_records   out: rows of instances; position counts from 0 in its session
+-- DuckDB. in: batch, batch_records   out: rows of instances; position counts from 0 in its session, row_id from 1 in all
 select
     file_no,
     ordinal,
     position,
+    first_instance + position as row_id,
     instance.instanceId as instance_id,
     instance.worktreePath as worktree_path,
     instance.branch,
@@ -21,7 +22,7 @@ select
     instance.runtimeLabel as runtime_label
 from (
     select
-        file_no, ordinal,
+        file_no, ordinal, first_instance,
         generate_subscripts(record.instances, 1) - 1 as position,
         unnest(record.instances) as instance
     from (select record from batch)

@@ -1,6 +1,7 @@
 -- Adds a batch's sessions to the table of all of them: those of records that are in order.
--- DuckDB. in: batch, batch_records   out: rows of sessions
+-- DuckDB. in: batch, batch_records, $part   out: rows of sessions
 select
+    $part as part,
     file_no,
     ordinal,
     record.id,

@@ -6,7 +6,7 @@
 -- is what the editor writes, key by key, gives the same JSON again.
 select
     filename as copy,
-    json::varchar as document,
+    strlen(json::varchar) as bytes,
     typed_session(json) as record,
     to_json(record)::varchar = json(json)::varchar
         -- What DuckDB's reader lets pass although it is no JSON (a comma before a bracket), or reads as another number (-0).

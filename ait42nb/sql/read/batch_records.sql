@@ -1,6 +1,7 @@
 -- batch_records: each element of a batch as a whole: in order, or to be looked at one by one.
 -- DuckDB. in: batch, places; $repeats: what repeats was looked at
--- out: one row an element, in the order of the batch
+-- $instances, $messages: how many rows there are before; NULL for messages that are not to land
+-- out: one row an element, in the order of the batch; first_instance, first_message: the rows that its first ones get
 --
 -- Set aside is also what only repeats: a second element of one id in its file (its text goes to the rejects), and a
 -- session in which two instances or two messages share an id. Of messages that do, those that are left are different
@@ -29,17 +30,24 @@ with facts as (
             m.id is not null and m.role is not null and m.content is not null and m.timestamp is not null
             and is_read_whole(m.instanceId)
         ))) = 0
-        and len(list_distinct(list_transform(record.instances, lambda i: i.instanceId))) = len(record.instances)
-        and ($repeats or len(list_distinct(list_transform(record.chatHistory, lambda m: m.id))) = len(record.chatHistory))
+        and list_unique(list_transform(record.instances, lambda i: i.instanceId)) = len(record.instances)
+        and ($repeats or list_unique(list_transform(record.chatHistory, lambda m: m.id)) = len(record.chatHistory))
             as fine
     from batch
 )
 
 select
-    element, file_no, ordinal, id, instances, messages,
-    coalesce(
-        fine and ($repeats or row_number() over (partition by file_no, id order by ordinal) = 1), false
-    ) as in_order
-from facts
-join places using (element)
+    element, file_no, ordinal, id, instances, messages, in_order,
+    1 + $instances + coalesce(sum(if(in_order, instances, 0)) over before_it, 0)::bigint as first_instance,
+    1 + $messages::bigint + coalesce(sum(if(in_order, messages, 0)) over before_it, 0)::bigint as first_message
+from (
+    select
+        *,
+        coalesce(
+            fine and ($repeats or row_number() over (partition by file_no, id order by ordinal) = 1), false
+        ) as in_order
+    from facts
+    join places using (element)
+)
+window before_it as (order by element rows between unbounded preceding and current row exclude current row)
 order by element

@@ -13,6 +13,7 @@ create or replace table records (
 
 -- The contents of the records that are in order. Columns as in the target's tables, times and texts as they were written.
 create or replace table sessions (
+    part integer,        -- the number of the part of `messages` that has its messages
     file_no integer, ordinal bigint,
     id varchar, type varchar, task varchar, status varchar,
     created_at varchar, updated_at varchar, completed_at varchar,
@@ -22,6 +23,7 @@ create or replace table sessions (
 
 create or replace table instances (
     file_no integer, ordinal bigint, position bigint,
+    row_id bigint,       -- under which it is stored, from 1 in the order in which they are read
     instance_id bigint, worktree_path varchar, branch varchar, agent_name varchar, status varchar,
     tmux_session_id varchar, output varchar, start_time varchar, end_time varchar,
     files_changed bigint, lines_added bigint, lines_deleted bigint,
@@ -33,7 +35,13 @@ create or replace table messages_000000 (
     file_no integer, ordinal bigint, position bigint,
     id varchar,          -- the message's own id
     role varchar,
-    content_md5 varchar, -- the content itself is read again when it is written: memory does not grow with it
     timestamp varchar,
-    instance_id bigint   -- the number that it names, whether there is such an instance or not
+    instance_id bigint,  -- the number that it names, whether there is such an instance or not
+    instance_row bigint, -- the row of that instance
+    content_hash ubigint, -- the content itself went into the staging file: memory does not grow with it
+    print varchar,       -- what the ledger has of it
+    timed boolean,       -- whether its timestamp is a time
+    id_hash ubigint,
+    row_id bigint,       -- in the staging file; NULL where it is not there
+    provisional boolean  -- whether it has another id there, until it is known who gets which
 );

@@ -4,14 +4,14 @@
 -- A message is known by its session and its own id; where either side has several under one id, by its value. If then
 -- one is left on each side, they belong together: it was edited.
 with mine as (
-    select file_no, ordinal, position, session_id, messages.id as own_id, role, content_md5, timestamp
+    select file_no, ordinal, position, session_id, messages.id as own_id, role, content_hash, timestamp
     from messages
     join (from accepted semi join stored_messages using (session_id)) using (file_no, ordinal)
 ),
 
 my_values as (
     select *, row_number() over (partition by session_id, own_id, value_hash order by position) as nth
-    from (select *, hash(role, content_md5, moment(timestamp)) as value_hash from mine)
+    from (select *, hash(role, content_hash, moment(timestamp)) as value_hash from mine)
     semi join stored_values using (session_id, own_id)
 ),
 

@@ -4,12 +4,15 @@
 with ambiguous as (
     select session_id, own_id from stored_messages group by all having count(*) > 1
     union
-    select session_id, messages.id from messages join accepted using (file_no, ordinal) group by all having count(*) > 1
+    select session_id, messages.id from messages join accepted using (file_no, ordinal)
+    where provisional
+    group by all
+    having count(*) > 1
 )
 
 select
     session_id, own_id, message.id,
-    hash(role, md5(content), moment(timestamp)) as value_hash,
+    hash(role, hash(content), moment(timestamp)) as value_hash,
     row_number() over (partition by session_id, own_id, value_hash order by encode(message.id)) as nth
 from (select id, role, content, timestamp from stored.chat_messages) as message
 join stored_messages using (id)

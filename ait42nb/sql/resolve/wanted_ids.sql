@@ -5,14 +5,15 @@
 -- An id once stored for a message is kept. Across sessions the oldest has its own id, the others add their session to
 -- it. Different messages under one id in one session are numbered from the second on. (Equal ones were collapsed.)
 with message as (
-    select file_no, ordinal, position, messages.id as own_id, session_id, age
-    from (select file_no, ordinal, position, id from messages) as messages
+    select file_no, ordinal, position, messages.id as own_id, session_id, age, provisional
+    from messages
     join accepted using (file_no, ordinal)
 ),
 
--- Most ids stand once, and nowhere else: only the others are numbered.
+-- Most ids stand once, and nowhere else: only the others are numbered. Of those that share one, only the first could land
+-- under it.
 doubtful as (
-    select own_id from message group by own_id having count(*) > 1
+    select own_id from message where provisional
     union
     select own_id from message semi join (select id as own_id from stored.chat_messages) using (own_id)
     union

@@ -16,8 +16,6 @@ times as (
     select unnest([created_at, updated_at, completed_at]) as moment from session
     union all
     select unnest([start_time, end_time]) from instance
-    union all
-    select timestamp from message
 )
 
 select reason, count(*) as count
@@ -32,6 +30,8 @@ from (
     select 'unknown_role' from message where role not in ('user', 'assistant', 'system')
     union all
     select 'invalid_timestamp' from times where moment is not null and not is_rfc3339(moment)
+    union all
+    select 'invalid_timestamp' from message where not timed
     union all
     select reason from notes semi join accepted using (file_no, ordinal)
 )

@@ -1,5 +1,5 @@
 -- beyond: what the columns cannot say of the messages that were read in bulk.
--- DuckDB. in: bulk, messages, renamed_messages, instances   out: session_id, key, document
+-- DuckDB. in: bulk, messages, renamed_messages   out: session_id, key, document
 --
 -- They have no unknown keys: only ids that are taken, and instances that there are not.
 select
@@ -7,12 +7,9 @@ select
     coalesce(renamed.id, message.id) as key,
     concat('{', concat_ws(',',
         if(renamed.id is not null, '"id":' || to_json(message.id)::varchar, null),
-        if(instance.instance_id is null and message.instance_id is not null, '"instanceId":' || message.instance_id, null)
+        if(instance_row is null and instance_id is not null, '"instanceId":' || instance_id, null)
     ), '}') as document
 from messages as message
 join bulk using (file_no, ordinal)
 left join renamed_messages as renamed using (file_no, ordinal, position)
-left join (select file_no, ordinal, instance_id from instances) as instance
-    on instance.file_no = message.file_no and instance.ordinal = message.ordinal
-    and instance.instance_id = message.instance_id
-where renamed.id is not null or (instance.instance_id is null and message.instance_id is not null)
+where renamed.id is not null or (instance_row is null and instance_id is not null)

@@ -17,6 +17,6 @@ from stored_instances
 
 union all
 select 'message', session_id, id, row_id, hash(
-        id, role, md5(content), timestamp, instance_id
+        id, role, hash(content), timestamp, instance_id
     )
 from stored_messages

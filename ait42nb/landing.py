@@ -1,0 +1,115 @@
+"""The messages' way into the staging file while the sources are read, so that memory need not hold what they say.
+
+At that time nobody knows which of several records with one id goes in, and which message gets an id that several have.
+So everything lands, in doubt under an id that nobody else has; `settle` takes out what does not go in, and gives every
+message its id, once that is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ait42nb import database
+from ait42nb import engine as duck
+
+# When so much of the file is empty pages, it is written once more without them.
+_EMPTY = 0.1
+# Ids are set all over the index: SQLite's own 2 MB of memory make that five times as slow.
+_CACHE = "pragma cache_size = -65536"
+# What the ids begin with that are not to stay; a message that has such an id of its own is in doubt too.
+_PROVISIONAL = "\1"
+
+
+class Landing:
+    """The staging file, without triggers and indexes, and how many rows have landed in it; `parts` are the tables that
+    `messages` shows, in the order in which they were read, an empty one first.
+
+    SQLite numbers messages from 1, in the order in which they land. Instances are numbered now, and written later.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts = ["messages_000000"]
+        self.messages = self.instances = 0
+        self._beside: ThreadPoolExecutor
+        self._writing: Future[None] | None = None
+        with closing(database.create(path)) as connection:
+            self.triggers = database.drop_triggers(connection)
+            self.indexes = database.drop_indexes(connection)
+
+    @contextmanager
+    def opened(self, engine: duck.Engine) -> Iterator[None]:
+        """Let messages land. What writing fails with (DiskFull) is raised at the next call, or at the end."""
+        with duck.attached(engine, self.path, "staging", writable=True), ThreadPoolExecutor(1) as self._beside:
+            yield
+            self._wait()
+
+    def land(self, engine: duck.Engine, contents: str, *, mapped: bool) -> None:
+        """Add a batch's messages to `messages`, and where they are to land, write them; beside whatever comes next.
+
+        contents: the table that holds them; dropped in the end
+        """
+        self._wait()
+        self.parts.append(f"messages_{len(self.parts):06}")
+        self.messages += duck.count(engine, contents) if mapped else 0
+        self._writing = self._beside.submit(_take_in, engine.cursor(), contents, [*self.parts], mapped)
+
+    def mark(self) -> tuple[int, int, int]:
+        """Where to go back to."""
+        return len(self.parts), self.messages, self.instances
+
+    def take_back(self, engine: duck.Engine, mark: tuple[int, int, int]) -> None:
+        """Forget what has landed since."""
+        self._wait()
+        parts, messages, instances = mark
+        if messages < self.messages:
+            duck.run(engine, "landing/take_back", landed=messages)
+        dropped, self.parts = self.parts[parts:], self.parts[:parts]
+        gather_messages(engine, self.parts)
+        for part in dropped:
+            engine.execute(f"drop table {part}")
+        self.messages, self.instances = messages, instances
+
+    def settle(self, engine: duck.Engine) -> None:
+        """Leave what goes in, each message under its id.
+
+        Reads: messages, accepted, renamed_messages
+        """
+        surplus, ids = duck.rows(engine, "landing/surplus"), duck.rows(engine, "landing/settled_ids")
+        if not surplus and not ids:
+            return
+        any_may_be = any(id_.startswith(_PROVISIONAL) for id_, *_ in ids)
+        in_the_way = [(row_id,) for _, row_id, in_the_way in ids if in_the_way or any_may_be]
+        with closing(database.open_staging(self.path)) as connection, database.driver_errors(self.path):
+            connection.execute(_CACHE)
+            with database.transaction(connection):
+                connection.executemany(duck.sql("landing/take_out"), surplus)
+                connection.executemany(duck.sql("landing/set_aside_id"), in_the_way)
+                connection.executemany(duck.sql("landing/set_id"), [(id_, row_id) for id_, row_id, _ in ids])
+            (empty,) = connection.execute("pragma freelist_count").fetchone()
+            (pages,) = connection.execute("pragma page_count").fetchone()
+        if empty > _EMPTY * pages:
+            database.compact(self.path)
+
+    def _wait(self) -> None:
+        if self._writing:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+
+def gather_messages(engine: duck.Engine, parts: Sequence[str]) -> None:
+    """Make `messages`, in which the parts follow each other. To append to one table takes longer the larger it is."""
+    engine.execute(f"create or replace view messages as {' union all by name '.join(f'from {part}' for part in parts)}")
+
+
+def _take_in(engine: duck.Engine, contents: str, parts: Sequence[str], mapped: bool) -> None:
+    # Until it is closed, a connection may keep tables in memory that were dropped since.
+    with closing(engine), duck.translated("read_documents"):
+        duck.make(engine, "landing/messages", parts[-1], contents=contents)
+        gather_messages(engine, parts)
+        if mapped:
+            duck.append(engine, "staging.chat_messages", "landing/chat_messages", contents=contents, part=parts[-1])
+        engine.execute(f"drop table {contents}")
