@@ -35,6 +35,8 @@ pytest_plugins = ["support"]
 
 SCENES = ("first", "merge")
 STAGES = [stage.__name__ for stage in pipeline.STAGES]
+# In a first run the archive was written beside the others, and a rename needs no space.
+AT_THE_END = ("verify_database", "rehearse_merge", "back_up", "publish_database")
 # A run wants up to four megabytes in the home here; the steps are odd, so that they fall between pages.
 ROOM = range(0, 5_000_000, 104_729 if FULL else 499_979)
 
@@ -81,10 +83,10 @@ def out_of_space(disk: Disk) -> Iterator[None]:
 def test_before_each_stage(disk: Disk, scene: str, stage: str):
     """The stage itself fails, or the next that writes: but not after the last byte was written."""
     fill(disk.home, scene)
+    disk.home.write("/src/large", records("large", 600))  # so that staging needs pages that it does not have yet
     with out_of_space(disk):
         run = migrate_with(disk.home.path, {stage: lambda run: disk.fill()}, backup=True)
-        # A rename needs no space.
-        if run.failure or (stage, scene) != ("publish_database", "first"):
+        if run.failure or scene != "first" or stage not in AT_THE_END:
             require_sentence(run.failure, DiskFull)
 
 
