@@ -40,6 +40,8 @@ _RFC3339 = re.compile(
     r"(\d{4})(-\d{2}-\d{2})[Tt ]([01]\d|2[0-3])(:\d{2}:\d{2})(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
     re.ASCII,
 )
+# As JavaScript writes a time: nearly all are.
+_PLAIN = re.compile(r"20\d\d-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z", re.ASCII)
 _SECONDS_OF_400_YEARS = 146_097 * 86_400
 _CENTURY = range(946_684_800, 4_102_444_800)  # 2000 to 2099
 
@@ -111,6 +113,8 @@ def comparable(column: str, value: object) -> object:
     if value is None:
         return None
     if column in _TIMES:
+        if isinstance(value, str) and _PLAIN.fullmatch(value):
+            return value
         moment = instant(value)
         return value if moment is None else _plain_time(*moment)
     if column == "runtime_mix":
@@ -199,11 +203,12 @@ def merge_row(
 
 def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: bool, older: bool) -> Merged:
     """As `merge_row`, for a message: the ledger has one fingerprint for all of it."""
-    if message_print(ours) == message_print(theirs):
+    here, there = message_print(ours), message_print(theirs)
+    if here == there:
         return Merged(dict(theirs), "unchanged")
     if base is None:
         return merge_row(MESSAGE_COLUMNS, None, ours, theirs, newer=newer, older=older)
-    changed_here, changed_there = message_print(ours) not in base, message_print(theirs) not in base
+    changed_here, changed_there = here not in base, there not in base
     if changed_here and older:
         return Merged(dict(theirs), "database_newer", kept_older=True, kept=True)
     if not changed_here:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ait42nb.database import database_path, driver_errors
@@ -142,7 +142,7 @@ def _store(connection: sqlite3.Connection, statement: str, what: str, row: Row) 
     path = database_path(connection)
     try:
         with driver_errors(path, what):
-            return connection.execute(sql(f"queries/{statement}"), asdict(row)).rowcount
+            return connection.execute(sql(f"queries/{statement}"), vars(row)).rowcount
     except UnicodeEncodeError as error:
         problem = "it holds half a surrogate pair, which is no text"
         raise DatabaseRefused(f"{path}, {what}", problem, "Correct the record") from error
