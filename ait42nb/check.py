@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING
 
 from ait42nb import engine as duck
 from ait42nb import scan
-from ait42nb.inventory import Inventory
 from ait42nb.landing import Landing
-from ait42nb.mapping import Mapped
 from ait42nb.read import Documents, add_batch, batch_bytes, look_at_batch
 
 if TYPE_CHECKING:
@@ -108,7 +106,6 @@ def check_records(run: Run) -> Checked:
     engine = run.engine
     odd, residue, notes = (Lines(folder / f"{name}.ndjson") for name in ("odd", "residue", "notes"))
     landing, most = run.get(Documents).landing, batch_bytes(engine)
-    mapped = {f.file_no for f in run.get(Inventory).readable if run.get(Mapped)[f.workspace_hash].state == "mapped"}
     straightened: dict[bool, list[Lines]] = {True: [], False: []}
     with run.progress("Checking one by one", unit="records") as progress:
         for line in progress.each(lines_of(run.get(Documents).aside)):
@@ -122,7 +119,7 @@ def check_records(run: Run) -> Checked:
                 residue.write(place | row)
             for note in straight.notes:
                 notes.write(place | {"reason": note})
-            alike = straightened[place["file_no"] in mapped]
+            alike = straightened[place["file_no"] in landing.files]
             if not alike or alike[-1].size > most // 2:
                 alike.append(Lines(folder / f"straightened_{sum(map(len, straightened.values())):06}.ndjson"))
             alike[-1].write(place | {"document": straight.document})

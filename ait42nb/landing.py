@@ -7,7 +7,7 @@ message its id, once that is decided.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,13 +25,14 @@ _PROVISIONAL = "\1"
 
 class Landing:
     """The staging file, without triggers and indexes, and how many rows have landed in it; `parts` are the tables that
-    `messages` shows, in the order in which they were read, an empty one first.
+    `messages` shows, in the order in which they were read, an empty one first. `files` are the numbers of those whose
+    messages are to land: their workspace is known.
 
     SQLite numbers messages from 1, in the order in which they land. Instances are numbered now, and written later.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, files: Set[int]) -> None:
+        self.path, self.files = path, files
         self.parts = ["messages_000000"]
         self.messages = self.instances = 0
         self._beside: ThreadPoolExecutor

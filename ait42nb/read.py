@@ -100,7 +100,9 @@ def read_documents(run: Run) -> Documents:
     (run.work / "aside").mkdir(mode=0o700)
     (run.work / "parts").mkdir(mode=0o700)
     duck.run(run.engine, "read/tables")
-    documents, files = Documents(Landing(run.work / "staging.db")), run.get(Inventory).readable
+    files, mapped = run.get(Inventory).readable, run.get(Mapped)
+    known = {file.file_no for file in files if mapped[file.workspace_hash].state == "mapped"}
+    documents = Documents(Landing(run.work / "staging.db", known))
     gather_messages(run.engine, documents.landing.parts)
     with (
         closing(run.engine.cursor()) as another,
@@ -110,12 +112,12 @@ def read_documents(run: Run) -> Documents:
         run.progress("Reading", sum(file.size_bytes for file in files), "bytes") as progress,
     ):
         reader = _Reader(run, documents, parsing, another)
-        for mapped in (True, False):
-            some = (file for file in files if mapped is (run.get(Mapped)[file.workspace_hash].state == "mapped"))
+        for lands in (True, False):
+            some = (file for file in files if (file.file_no in known) is lands)
             groups = _grouped(some, lambda file: max(file.size_bytes, _LEAST), batch_bytes(run.engine))
             plans = ((group, reader.plan(group)) for group in groups)
             for (group, batches), (_, coming) in pairwise(chain(plans, [((), [])])):
-                reader.read(group, batches, coming, mapped)
+                reader.read(group, batches, coming, lands)
                 progress.step(sum(file.size_bytes for file in group))
     return documents
 
