@@ -606,16 +606,16 @@ def validate(connection: sqlite3.Connection, *, pages: Callable[[], list[str]] |
     pages:  as in `check_database_health`
     Raises: DatabaseLocked
     """
-    health = check_database_health(connection, pages=pages)
-    details = list(health.details)
+    details: list[str] = []
     counts: tuple[int, ...] = ()
     with _noted(connection, details):
         counts = connection.execute(sql("database/validate")).fetchone()
+    health = check_database_health(connection, pages=pages)
     return ValidationReport(
         *(counts or (0,) * 6),
         db_size_bytes=health.db_size_bytes,
         integrity_ok=health.integrity_ok and bool(counts),
-        details=tuple(details),
+        details=tuple(dict.fromkeys([*health.details, *details])),
     )
 
 

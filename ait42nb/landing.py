@@ -19,6 +19,8 @@ from ait42nb import engine as duck
 _EMPTY = 0.1
 # Ids are set all over the index: SQLite's own 2 MB of memory make that five times as slow.
 _CACHE = "pragma cache_size = -65536"
+# What a part of the messages holds until it has landed.
+_SAID = ("session_id", "content")
 # What the ids begin with that are not to stay; a message that has such an id of its own is in doubt too.
 _PROVISIONAL = "\1"
 
@@ -48,15 +50,15 @@ class Landing:
             yield
             self._wait()
 
-    def land(self, engine: duck.Engine, contents: str, *, mapped: bool) -> None:
+    def land(self, engine: duck.Engine, part: str, *, mapped: bool) -> None:
         """Add a batch's messages to `messages`, and where they are to land, write them; beside whatever comes next.
 
-        contents: the table that holds them; dropped in the end
+        part: the table that holds them; what they say is taken out of it
         """
         self._wait()
-        self.parts.append(f"messages_{len(self.parts):06}")
-        self.messages += duck.count(engine, contents) if mapped else 0
-        self._writing = self._beside.submit(_take_in, engine.cursor(), contents, [*self.parts], mapped)
+        self.parts.append(part)
+        self.messages += duck.count(engine, part) if mapped else 0
+        self._writing = self._beside.submit(_take_in, engine.cursor(), [*self.parts], mapped)
 
     def mark(self) -> tuple[int, int, int]:
         """Where to go back to."""
@@ -106,11 +108,14 @@ def gather_messages(engine: duck.Engine, parts: Sequence[str]) -> None:
     engine.execute(f"create or replace view messages as {' union all by name '.join(f'from {part}' for part in parts)}")
 
 
-def _take_in(engine: duck.Engine, contents: str, parts: Sequence[str], mapped: bool) -> None:
+def _take_in(engine: duck.Engine, parts: Sequence[str], mapped: bool) -> None:
+    part = parts[-1]
     # Until it is closed, a connection may keep tables in memory that were dropped since.
     with closing(engine), duck.translated("read_documents"):
-        duck.make(engine, "landing/messages", parts[-1], contents=contents)
-        gather_messages(engine, parts)
+        doubtful = duck.sql("landing/doubtful")
+        engine.execute(f"update {part} set provisional = true where id_hash in (\n{doubtful}\n)", {"part": part})  # noqa: S608
         if mapped:
-            duck.append(engine, "staging.chat_messages", "landing/chat_messages", contents=contents, part=parts[-1])
-        engine.execute(f"drop table {contents}")
+            duck.append(engine, "staging.chat_messages", "landing/chat_messages", part=part)
+        for column in _SAID:
+            engine.execute(f"alter table {part} drop column {column}")
+        gather_messages(engine, parts)

@@ -309,9 +309,9 @@ def add_batch(engine: duck.Engine, landing: Landing, mapped: bool) -> None:
     number = len(landing.parts)
     duck.append(engine, "sessions", "read/add_sessions", part=number)
     landing.instances += duck.append(engine, "instances", "read/add_instances")
-    duck.make(engine, "read/contents", contents := f"contents_{number:06}")
+    duck.make(engine, "read/messages", part := f"messages_{number:06}")
     engine.execute("drop table batch")  # the largest there is
-    landing.land(engine, contents, mapped=mapped)
+    landing.land(engine, part, mapped=mapped)
 
 
 def read_again(engine: duck.Engine, documents: Documents) -> Iterator[None]:

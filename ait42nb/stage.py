@@ -136,8 +136,7 @@ def _fill(run: Run, path: Path, progress: Progress) -> None:
 
 def _make_ledger(engine: duck.Engine, parts: Sequence[str], run_id: str) -> None:
     with closing(engine):
-        duck.make(engine, "stage/instance_prints")
-        duck.make(engine, "stage/residue_prints")
+        duck.make(engine, "stage/ledger_heads")
         duck.run(engine, "stage/ledger")
         for part, messages in enumerate(parts):
             duck.append(engine, "ledger", "stage/add_ledger", part=part, messages=messages, run_id=run_id)

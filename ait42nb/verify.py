@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import duckdb
+
 from ait42nb import database, scan
 from ait42nb import engine as duck
 from ait42nb.check import IDENTITY, KEYS, LISTS, Lines, lines_of
@@ -119,6 +121,7 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
     """Compare every value of the staging file with its source.
 
     Makes:   expected, stored: what each session holds, summed up; suspects: the sessions in which they differ
+    Raises:  VerificationFailed, when a value's type is not its column's
     Returns: the differences, value by value, and how many values were compared
     """
     engine, staged = run.engine, run.get(Staged)
@@ -138,10 +141,19 @@ def compare_values(run: Run) -> tuple[list[Difference], int]:
         with duck.attached(engine, staged.path, "staging"):
             for view in (*(f"stored_{table}" for table in _TABLES), "stored_rows"):
                 duck.view(engine, f"verify/{view}")
-            duck.make(engine, "verify/stored")
+            _sum_up_stored(run)
             found = list(_differences(run)) if duck.make(engine, "verify/suspects") else []
         found += [Difference(*each) for each in compare_kept(run)]
     return found, sum(_VALUES[entity] * rows for entity, rows in _compared(engine).items())
+
+
+def _sum_up_stored(run: Run) -> None:
+    try:
+        duck.make(run.engine, "verify/stored")
+    except duckdb.TypeMismatchException as error:
+        raise VerificationFailed(
+            run.home.database, "the editor would see values of a type that it cannot read", "Nothing was published; run again"
+        ) from error
 
 
 def _compared(engine: duck.Engine) -> dict[str, int]:

@@ -337,7 +337,7 @@ def test_what_the_editor_could_not_read_is_found_without_the_comparison(
 ):
     """Even if the values were thought equal."""
     damage(staged, change)
-    monkeypatch.setattr(kit, "compare_values", lambda run: ([], 1))
+    monkeypatch.setattr(kit, "_differences", lambda run: [])
     staged.step(verify_database)
     assert isinstance(staged.failure, VerificationFailed)
     assert "the editor would see" in staged.failure.problem or "not valid" in staged.failure.problem

@@ -1,0 +1,28 @@
+-- A batch's messages, a part of all of them: those of records that are in order. DuckDB. in: batch, batch_records
+-- out: columns as messages, and session_id and content, until they have landed; one row a message, in the order of the batch
+with message as (
+    select
+        file_no, ordinal, position, session_id,
+        message.id, message.role, message.content, message.timestamp, message.instanceId as instance_id,
+        first_instance + nullif(list_position(numbers, message.instanceId), 0) - 1 as instance_row,
+        first_message + position as row_id
+    from (
+        select
+            file_no, ordinal, id as session_id, first_instance, first_message,
+            list_transform(record.instances, lambda i: i.instanceId) as numbers,
+            generate_subscripts(record.chatHistory, 1) - 1 as position,
+            unnest(record.chatHistory) as message
+        from (select record from batch)
+        positional join batch_records
+        where in_order
+    )
+)
+
+select
+    *,
+    hash(content) as content_hash,
+    message_print(role, content, timestamp, if(instance_row is null, null, instance_id)) as print,
+    is_rfc3339(timestamp) as timed,
+    hash(id) as id_hash,
+    starts_with(id, chr(1)) as provisional
+from message
