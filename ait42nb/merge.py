@@ -201,9 +201,9 @@ def merge_row(
     return Merged(row, outcome, loser, kept_older, kept)
 
 
-def merge_message(base: Sequence[str] | None, ours: Row, theirs: Row, *, newer: bool, older: bool) -> Merged:
-    """As `merge_row`, for a message: the ledger has one fingerprint for all of it."""
-    here, there = message_print(ours), message_print(theirs)
+def merge_message(base: Sequence[str] | None, here: str, ours: Row, theirs: Row, *, newer: bool, older: bool) -> Merged:
+    """As `merge_row`, for a message: the ledger has one fingerprint for all of it; `here` is that of ours."""
+    there = message_print(theirs)
     if here == there:
         return Merged(dict(theirs), "unchanged")
     if base is None:
@@ -280,7 +280,7 @@ def plan_session(connection: sqlite3.Connection, session_id: str) -> Plan:
     if merged.outcome == "updated":
         plan.session = SessionRow(session_id, **merged.row)
     _plan_instances(connection, plan, base, newer=newer, older=older)
-    _plan_messages(connection, plan, base, newer=newer, older=older)
+    _plan_messages(connection, plan, base, our_base, newer=newer, older=older)
     if plan.warnings["older_json"]:
         plan.warnings["older_json"] = 1
     return plan
@@ -301,7 +301,7 @@ def _plan_missing(connection: sqlite3.Connection, plan: Plan, ours: Row, *, chan
         dict(zip(("instance_id", *INSTANCE_COLUMNS), (row[0], *row[2:16]), strict=True))
         for row in connection.execute(sql("merge/instances"), by_session)
     ]
-    messages = [_message(row) for row in connection.execute(sql("merge/messages"), by_session)]
+    messages = [_message(row, plan.session_id) for row in connection.execute(sql("merge/messages"), by_session)]
     outcome = "inserted" if changed else "database_newer"
     rows = {"sessions": 1, "instances": len(instances), "messages": len(messages)}
     plan.outcomes.update({(kind, outcome): n for kind, n in rows.items()})
@@ -337,22 +337,30 @@ def _plan_instances(
 
 
 def _plan_messages(
-    connection: sqlite3.Connection, plan: Plan, base: Mapping | None, *, newer: bool, older: bool
+    connection: sqlite3.Connection, plan: Plan, base: Mapping | None, our_base: str, *, newer: bool, older: bool
 ) -> None:
+    ledger: Mapping[str, Sequence[str]] | None = None
     for row in connection.execute(sql("merge/messages"), {"session_id": plan.session_id}):
-        ours, theirs, owner = _message(row), dict(zip(MESSAGE_COLUMNS, row[7:], strict=True)), row[2]
+        ours, theirs = _message(row, plan.session_id), dict(zip(MESSAGE_COLUMNS, row[7:], strict=True))
+        ledger = ledger or json.loads(our_base)["messages"]
+        # Of several that JSON has under one id the ledger does not say whose is which.
+        now = ledger.get(ours["own_id"], ())
+        here = now[0] if len(now) == 1 else message_print(ours)
         prints = base and base["messages"].get(ours["own_id"])
-        same = prints is not None and message_print(ours) in prints
-        # Two that JSON had under one id stay two, also where the database has only one of them left.
-        namesake = same and message_print(theirs) in {*prints} - {message_print(ours)}
-        if owner != plan.session_id or namesake:
-            if _comes_in(plan, "message", ours["id"], ours["own_id"], known=prints is not None, same=same or older):
+        if row[2] != plan.session_id or _is_namesake(prints, here, theirs):
+            same = older or (prints is not None and here in prints)
+            if _comes_in(plan, "message", ours["id"], ours["own_id"], known=prints is not None, same=same):
                 plan.messages.append(ours)
             continue
-        merged = merge_message(prints, ours, theirs, newer=newer, older=older)
+        merged = merge_message(prints, here, ours, theirs, newer=newer, older=older)
         _count(plan, "messages", merged)
         if merged.outcome == "updated":
             plan.messages.append({**ours, **{column: merged.row[column] for column in MESSAGE_COLUMNS}})
+
+
+def _is_namesake(base: Sequence[str] | None, here: str, theirs: Row) -> bool:
+    """Whether these are two that JSON had under one id: they stay two, also where the database has only one left."""
+    return base is not None and len(base) > 1 and here in base and message_print(theirs) in {*base} - {here}
 
 
 def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, same: bool) -> bool:
@@ -368,8 +376,10 @@ def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, sa
     return True
 
 
-def _message(row: Sequence[object]) -> dict[str, object]:
-    return {"id": row[0], "own_id": _own_id(*row[:2]), **dict(zip(MESSAGE_COLUMNS, row[3:7], strict=True))}
+def _message(row: Sequence[object], session_id: str) -> dict[str, object]:
+    """One of ours; `taken` tells that a message of another session has its id."""
+    ids = {"id": row[0], "own_id": _own_id(*row[:2]), "taken": row[2] not in (None, session_id)}
+    return ids | dict(zip(MESSAGE_COLUMNS, row[3:7], strict=True))
 
 
 def _own_id(id_: str, residue: str | None) -> str:
@@ -414,27 +424,33 @@ def apply_plan(connection: sqlite3.Connection, plan: Plan) -> None:
     for row in plan.instances:
         queries.insert_instance(connection, InstanceRow(0, plan.session_id, **row))
     rows = dict(connection.execute(sql("merge/instance_rows"), by_session))
-    renamed: dict[str, str] = {}
-    for row in plan.messages:
-        id_ = _free_id(connection, plan.session_id, row["id"])
-        if id_ != row["id"]:
-            renamed[row["id"]] = id_
-        message = ChatMessageRow(
-            id_, plan.session_id, rows.get(row["instance_id"]), row["role"], row["content"], row["timestamp"]
+    renamed = _renamed(connection, plan)
+    messages = (
+        ChatMessageRow(
+            id=renamed.get(row["id"], row["id"]),
+            session_id=plan.session_id,
+            instance_id_ref=rows.get(row["instance_id"]),
+            **{column: row[column] for column in ("role", "content", "timestamp")},
         )
-        queries.insert_chat_message(connection, message)
+        for row in plan.messages
+    )
+    queries.insert_chat_messages(connection, messages)
     _check(connection, plan, renamed, rows)
     _write_residue(connection, plan, renamed)
     connection.execute(sql("merge/write_ledger"), by_session)
 
 
-def _free_id(connection: sqlite3.Connection, session_id: str, id_: str) -> str:
-    """The planned id, unless another session has got a message of that id since the plan was made."""
-    while True:
-        owner = connection.execute(sql("merge/owner"), {"id": id_}).fetchone()
-        if owner is None or owner[0] == session_id:
-            return id_
-        id_ += "~"
+def _renamed(connection: sqlite3.Connection, plan: Plan) -> dict[str, str]:
+    """The planned ids that messages of other sessions have, and those under which ours go in instead."""
+    renamed: dict[str, str] = {}
+    used = {row["id"] for row in plan.messages}
+    for id_ in [row["id"] for row in plan.messages if row["taken"]]:
+        free = id_
+        while free in used or connection.execute(sql("merge/owner"), {"id": free}).fetchone():
+            free += "~"
+        used.add(free)
+        renamed[id_] = free
+    return renamed
 
 
 def _check(connection: sqlite3.Connection, plan: Plan, renamed: Mapping[str, str], rows: Mapping[int, int]) -> None:

@@ -6,8 +6,8 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,8 @@ SLICE_SECONDS = 1.0
 PAUSE = 0.2
 # So many rows are written faster without the triggers that count them one by one.
 BULK_ROWS = 2000
+# So few are written under one lock, all or none, and need no trial on the snapshot.
+FEW_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Published:
 def rehearse_merge(run: Run) -> Reconciled:
     """Merge into the snapshot, to see the exact effect before anything is touched.
 
+    Before a few rows are written in earnest they are only planned: that is the effect, and each is read back later.
+
     Returns: the effect, which `publish_database` replaces by what it did in the end
     Raises:  VerificationFailed, when the books do not balance; StrictRefused, under `strict`, for what is held or in
              conflict
@@ -59,7 +63,7 @@ def rehearse_merge(run: Run) -> Reconciled:
     reconciled = Reconciled(Effect(rejects=run.get(Staged).rejects), _with_unchanged(run, run.get(Verified).balance))
     if run.get(Stored).planned:
         with closing(_open_private(run.get(Stored).path)) as connection:
-            reconciled = _merge(run, connection, slices=False)
+            reconciled = _merge(run, connection, live=False)
     if run.settings.strict and (run.get(Staged).held or reconciled.effect.conflicts):
         run.results[Reconciled] = reconciled
         raise StrictRefused(
@@ -90,7 +94,7 @@ def publish_database(run: Run) -> Published:
         if run.get(Stored).kind == "guide":
             adopt_database(live)
         with closing(database.connect(live)) as connection:
-            run.results[Reconciled] = _merge(run, connection, slices=True)
+            run.results[Reconciled] = _merge(run, connection, live=True)
         return Published(live, written=True)
     with (
         closing(database.open_staging(staged)) as connection,
@@ -124,24 +128,30 @@ def _open_private(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconciled:
+def _merge(run: Run, connection: sqlite3.Connection, *, live: bool) -> Reconciled:
     """Merge the staging file into a database.
 
-    slices: let others write in between, so that no lock lasts longer than SLICE_SECONDS and the last session in it.
-            What is small goes in one, with its books; after a cut-off run the next one finishes what is left
+    live: let others write in between, so that no lock lasts longer than SLICE_SECONDS and the last session in it.
+          What is small goes in one, with its books; after a cut-off run the next one finishes what is left
     """
     effect = Effect()
     path = database.database_path(connection)
     with database.driver_errors(path):
         merge.attach(connection, run.get(Staged).path)
-        work = [session_id for session_id, _ in connection.execute(sql("merge/work"))]
+        work = dict(connection.execute(sql("merge/work")))
+    rows = sum(work.values())
+    apply = merge.apply_plan if rows < BULK_ROWS else _apply_in_bulk
+    if not live and not run.settings.dry_run and rows < FEW_ROWS:
+        apply = _only_plan
     done = False
-    with run.progress("Merging" if slices else "Rehearsing the merge", len(work), "sessions") as progress:
+    with run.progress("Merging" if live else "Rehearsing the merge", len(work), "sessions") as progress:
         remaining = progress.each(work)
         while not done:
             with database.driver_errors(path), database.transaction(connection):
                 began = time.perf_counter()  # what waiting for the lock took is not its duration
-                done = _merge_slice(run, connection, remaining, effect, began + SLICE_SECONDS if slices else None)
+                until = began + SLICE_SECONDS if live else None
+                with _uncounted(connection) if apply is _apply_in_bulk else nullcontext():
+                    done = _merge_slice(run, connection, remaining, effect, apply, until)
                 if done:
                     books = run.get(Verified).balance.merged(effect.outcomes)
                     reconciled = Reconciled(effect, _with_unchanged(run, books))
@@ -157,14 +167,18 @@ def _merge(run: Run, connection: sqlite3.Connection, *, slices: bool) -> Reconci
 
 
 def _merge_slice(
-    run: Run, connection: sqlite3.Connection, remaining: Iterator[str], effect: Effect, until: float | None
+    run: Run,
+    connection: sqlite3.Connection,
+    remaining: Iterator[str],
+    effect: Effect,
+    apply: Callable[[sqlite3.Connection, merge.Plan], None],
+    until: float | None,
 ) -> bool:
     """Merge sessions until the time is up. Returns: whether all are done"""
     for session_id in remaining:
         plan = merge.plan_session(connection, session_id)
         rejects = list(_losers(run, connection, plan))
-        with _counted_once(connection, plan):
-            merge.apply_plan(connection, plan)
+        apply(connection, plan)
         effect.touches += [touch for (touch,) in connection.execute(sql("merge/touch"), {"session_id": session_id})]
         for reject in rejects:
             connection.execute(sql("merge/insert_reject"), reject | {"run_id": run.run_id})
@@ -179,15 +193,20 @@ def _merge_slice(
     return True
 
 
+def _only_plan(connection: sqlite3.Connection, plan: merge.Plan) -> None:
+    """Leave the database as it is."""
+
+
+def _apply_in_bulk(connection: sqlite3.Connection, plan: merge.Plan) -> None:
+    merge.apply_plan(connection, plan)
+    connection.execute(sql("merge/count"), {"session_id": plan.session_id})
+
+
 @contextmanager
-def _counted_once(connection: sqlite3.Connection, plan: merge.Plan) -> Iterator[None]:
+def _uncounted(connection: sqlite3.Connection) -> Iterator[None]:
     """Counting a session's rows again with each that is added is quadratic: without triggers they are counted once."""
-    if len(plan.messages) + len(plan.instances) < BULK_ROWS:
-        yield
-        return
     triggers = database.drop_triggers(connection, ["instances", "chat_messages"])
     yield
-    connection.execute(sql("merge/count"), {"session_id": plan.session_id})
     database.run_statements(connection, triggers)
 
 

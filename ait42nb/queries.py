@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -108,6 +110,22 @@ def insert_chat_message(connection: sqlite3.Connection, message: ChatMessageRow)
             )
 
 
+def insert_chat_messages(connection: sqlite3.Connection, messages: Iterable[ChatMessageRow]) -> None:
+    """Store messages as `insert_chat_message` does, many at once; one whose id belongs to another session is left out.
+
+    Raises: DatabaseRefused, naming the message whose session or instance is not there; DatabaseLocked
+    """
+    last: list[str] = [""]
+
+    def rows() -> Iterator[dict[str, object]]:
+        for message in messages:
+            last[0] = message.id
+            yield vars(message)
+
+    with _refusals(connection, lambda: f"message {last[0]!r}"):
+        connection.executemany(sql("queries/insert_chat_message"), rows())
+
+
 def get_sessions_by_workspace(connection: sqlite3.Connection, workspace_path: str) -> list[SessionRow]:
     """A workspace's sessions, the newest first."""
     return _fetch(connection, "get_sessions_by_workspace", SessionRow, workspace_path=workspace_path)
@@ -139,15 +157,24 @@ def search_sessions(connection: sqlite3.Connection, workspace_path: str, query: 
 
 def _store(connection: sqlite3.Connection, statement: str, what: str, row: Row) -> int:
     """Returns: how many rows were written, 0 or 1"""
-    path = database_path(connection)
+    with _refusals(connection, lambda: what):
+        return connection.execute(sql(f"queries/{statement}"), vars(row)).rowcount
+
+
+@contextmanager
+def _refusals(connection: sqlite3.Connection, what: Callable[[], str]) -> Iterator[None]:
+    """Turn what a row is refused with into the one family of errors; `what` names the row."""
     try:
-        with driver_errors(path, what):
-            return connection.execute(sql(f"queries/{statement}"), vars(row)).rowcount
+        yield
+    except sqlite3.Error:
+        with driver_errors(database_path(connection), what()):
+            raise
     except UnicodeEncodeError as error:
         problem = "it holds half a surrogate pair, which is no text"
-        raise DatabaseRefused(f"{path}, {what}", problem, "Correct the record") from error
+        raise DatabaseRefused(f"{database_path(connection)}, {what()}", problem, "Correct the record") from error
     except OverflowError as error:
-        raise DatabaseRefused(f"{path}, {what}", "it holds a number of over 64 bits", "Correct the record") from error
+        problem = "it holds a number of over 64 bits"
+        raise DatabaseRefused(f"{database_path(connection)}, {what()}", problem, "Correct the record") from error
 
 
 def _fetch(connection: sqlite3.Connection, query: str, row_type: type[Row], **parameters: str) -> list[Row]:

@@ -152,7 +152,9 @@ def _sum_up_stored(run: Run) -> None:
         duck.make(run.engine, "verify/stored")
     except duckdb.TypeMismatchException as error:
         raise VerificationFailed(
-            run.home.database, "the editor would see values of a type that it cannot read", "Nothing was published; run again"
+            run.home.database,
+            "the editor would see values of a type that it cannot read",
+            "Nothing was published; run again",
         ) from error
 
 

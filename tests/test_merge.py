@@ -20,13 +20,14 @@ from subprocess import PIPE
 import pytest
 from conftest import Home
 
-from ait42nb import inventory, samples
-from ait42nb.errors import StrictRefused
+from ait42nb import inventory, pipeline, publish, samples
+from ait42nb.errors import DatabaseRefused, StrictRefused
 from ait42nb.export import export_json
 from ait42nb.mapping import workspace_hash
-from ait42nb.merge import Reconciled
+from ait42nb.merge import Effect, Reconciled
 from ait42nb.reconcile import KINDS, PLACES
 from ait42nb.samples import instance, message, session
+from ait42nb.stored import Stored
 from ait42nb.summary import summarize
 
 APP = "/home/aki/app"
@@ -1092,3 +1093,89 @@ def test_nothing_is_lost_on_the_way(home):
         assert wrong.fetchall() == []
     assert home.rows("select count(*) from sessions_fts where sessions_fts match 'back'") == [(1,)]
     assert home.rows("select count(*) from sessions_fts where sessions_fts match 'theirs'") == [(2,)]
+
+
+# ── Writing in earnest ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def up_to_publishing(home: Home) -> pipeline.Run:
+    """A real run, in which nothing is left but to publish."""
+    run = pipeline.start(ait42_home=str(home.path), dry_run=False, backup=False)
+    for stage in pipeline.STAGES[:-1]:
+        run.step(stage)
+    if run.failure:
+        raise run.failure
+    return run
+
+
+def told(effect: Effect) -> dict[str, object]:
+    """What an effect says of the rows."""
+    return {name: getattr(effect, name) for name in ("outcomes", "kept", "warnings", "conflicts")} | {
+        "rejects": sorted(map(str, effect.rejects))
+    }
+
+
+def snapshot_of(run: pipeline.Run) -> list[tuple]:
+    with closing(sqlite3.connect(run.get(Stored).path)) as connection:
+        return connection.execute("select * from sessions order by id").fetchall()
+
+
+@pytest.mark.parametrize("few", [0, publish.FEW_ROWS])
+@pytest.mark.parametrize("bulk", [1, publish.BULK_ROWS])
+def test_the_rehearsal_tells_what_will_be_done(home, monkeypatch: pytest.MonkeyPatch, few: int, bulk: int):
+    """Whether it writes into the snapshot, or only plans, because few rows go in under one lock."""
+    monkeypatch.setattr(publish, "FEW_ROWS", few)
+    monkeypatch.setattr(publish, "BULK_ROWS", bulk)
+    every_outcome(home)
+    schema = home.rows("select type, name, sql from sqlite_master order by 1, 2")
+    before = home.rows("select * from sessions order by id")
+    run = up_to_publishing(home)
+    rehearsed = run.get(Reconciled)
+    assert rehearsed.effect.conflicts
+    assert (snapshot_of(run) == before) is (few > 0)
+
+    run.step(pipeline.publish_database)
+    run.close()
+
+    assert run.failure is None
+    assert told(run.get(Reconciled).effect) == told(rehearsed.effect)
+    assert run.get(Reconciled).balance == rehearsed.balance
+    assert home.rows("select type, name, sql from sqlite_master order by 1, 2") == schema
+    stored = "(select count(*) from chat_messages where session_id = sessions.id)"
+    assert home.rows(f"select id from sessions where message_count <> {stored}") == []  # noqa: S608
+    assert home.rows("select count(*) from migration_touched") == [(0,)]
+
+
+def test_an_id_that_is_taken_meanwhile(home):
+    """Another session's message has come under that id meanwhile; the next free one is not taken from its own."""
+    home.write(APP, [session(id="s", chatHistory=[])])
+    migrate(home)
+    mine = [message(id="m", content="mine"), message(id="m~", content="mine too")]
+    home.write(APP, [session(id="s", chatHistory=[]), session(id="t", chatHistory=mine)])
+    run = up_to_publishing(home)
+    write_message(home, "s", id="m", content="theirs")
+
+    run.step(pipeline.publish_database)
+    run.close()
+
+    assert run.failure is None
+    assert ids(home) == {"m": "theirs", "m~": "mine too", "m~~": "mine"}
+    assert outcomes(migrate(home), "messages") == {"unchanged": 2}
+
+
+def test_what_the_database_refuses_is_named(home):
+    """A person has put a rule of their own on it: the run fails and says of which message, and nothing is written."""
+    home.write(APP, [session(id="s", chatHistory=[message(id="m1")])])
+    migrate(home)
+    with closing(sqlite3.connect(home.database)) as connection:
+        connection.execute(
+            "create trigger mine before insert on chat_messages when new.id = 'm3' begin select raise(abort, 'no'); end"
+        )
+    home.write(APP, [session(id="s", chatHistory=[message(id=f"m{n}") for n in range(1, 5)])])
+    before = content(home)
+
+    run = home.run()
+
+    assert isinstance(run.failure, DatabaseRefused)
+    assert "message 'm3'" in str(run.failure)
+    assert content(home) == before

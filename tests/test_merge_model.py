@@ -398,12 +398,13 @@ def cut_off(patch: pytest.MonkeyPatch, sessions: int) -> None:
     """Let a merge take its lock for each session anew, and fail after so many."""
     merge_slice, seen = publish._merge_slice, [0]
 
-    def failing(run: Any, connection: sqlite3.Connection, remaining: Any, effect: Any, until: float | None) -> bool:
+    def failing(run: Any, connection: sqlite3.Connection, *arguments: Any) -> bool:
+        *_, until = arguments
         if until is not None:
             if seen[0] == sessions:
                 raise DatabaseLocked("the test", "cuts the run off", "Run again")
             seen[0] += 1
-        return merge_slice(run, connection, remaining, effect, until)
+        return merge_slice(run, connection, *arguments)
 
     patch.setattr(publish, "SLICE_SECONDS", -1.0)
     patch.setattr(publish, "PAUSE", 0.0)
