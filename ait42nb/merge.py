@@ -355,7 +355,7 @@ def _plan_messages(
         merged = merge_message(prints, here, ours, theirs, newer=newer, older=older)
         _count(plan, "messages", merged)
         if merged.outcome == "updated":
-            plan.messages.append({**ours, **{column: merged.row[column] for column in MESSAGE_COLUMNS}})
+            plan.messages.append({**ours, **merged.row})
 
 
 def _is_namesake(base: Sequence[str] | None, here: str, theirs: Row) -> bool:
@@ -378,13 +378,21 @@ def _comes_in(plan: Plan, entity: str, key: str, own_id: str, *, known: bool, sa
 
 def _message(row: Sequence[object], session_id: str) -> dict[str, object]:
     """One of ours; `taken` tells that a message of another session has its id."""
-    ids = {"id": row[0], "own_id": _own_id(*row[:2]), "taken": row[2] not in (None, session_id)}
-    return ids | dict(zip(MESSAGE_COLUMNS, row[3:7], strict=True))
+    id_, residue, owner, role, content, timestamp, number, *_ = row
+    return {
+        "id": id_,
+        "own_id": _own_id(id_, residue) if residue else id_,
+        "taken": owner is not None and owner != session_id,
+        "role": role,
+        "content": content,
+        "timestamp": timestamp,
+        "instance_id": number,
+    }
 
 
-def _own_id(id_: str, residue: str | None) -> str:
+def _own_id(id_: str, residue: str) -> str:
     """The id that a message has in JSON: what is stored under another begins its residue with it."""
-    key, value = next(scan.members(residue)) if residue else ("", "")
+    key, value = next(scan.members(residue))
     return json.loads(value) if key == "id" else id_
 
 
