@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from conftest import EditorFailed
 
-from ait42nb import database, samples
+from ait42nb import database, publish, samples
 from ait42nb.adopt import adopt_database
 from ait42nb.merge import Reconciled
 
@@ -246,8 +246,10 @@ def test_kit_merges_into_the_editors_database(home, editor):
     }
 
 
-def test_editor_writes_all_through_a_merge(home, editor):
+def test_editor_writes_all_through_a_merge(home, editor, monkeypatch: pytest.MonkeyPatch):
     """Thousands of messages come in; the editor never waits until its library gives up; what both wrote stands."""
+    # So that it is several locks on a fast machine too.
+    monkeypatch.setattr(publish, "SLICE_SECONDS", 0.1)
     sample = samples.write_home(home.path, sessions=400, files=4, messages_per_session=60, anomalies=False)
     samples.write_mapping(sample)
     first, *rest = sorted((home.path / "sessions").iterdir())
