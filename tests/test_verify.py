@@ -250,7 +250,8 @@ def test_types_count(home, staged):
     """Text that was stored as bytes is not what the editor reads."""
     damage(staged, "update sessions set task = cast(task as blob) where id = 'bulk'")
     publish(staged)
-    assert staged.failure
+    assert isinstance(staged.failure, VerificationFailed)
+    assert "of a type that it cannot read" in staged.failure.problem
     assert not home.database.exists()
 
 
