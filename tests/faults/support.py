@@ -67,12 +67,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 # Processes
 
+# Who starts a process also collects the ends of all others, and of two who collect one, one is told that it was lost.
+collecting = threading.Lock()
+
 
 def start(target: Callable, *arguments: object) -> tuple[BaseProcess, Connection]:
     """A process that has imported the kit and now calls `target(pipe, …)`, and the other end of that pipe."""
     here, there = _processes.Pipe()
     process = _processes.Process(target=target, args=(there, *arguments), daemon=True)
-    process.start()
+    with collecting:
+        process.start()
     there.close()
     return process, here
 

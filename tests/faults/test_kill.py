@@ -25,6 +25,7 @@ from support import (
     PATIENCE,
     Content,
     Sources,
+    collecting,
     content,
     fault,
     fill,
@@ -79,11 +80,13 @@ def run(home: Path, kill_at: str | None = None, slices: bool = False, after: tup
         failure, ran.places = said
         assert not failure
     except EOFError:
-        process.join(PATIENCE)
+        with collecting:
+            process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL
     finally:
-        process.kill()
-        process.join()
+        with collecting:
+            process.kill()
+            process.join()
         pipe.close()
     return ran
 
