@@ -280,6 +280,7 @@ def _cluster(settings: FleetSettings, homes: int) -> Iterator[tuple[Client, int]
     anything as its user.
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise FleetFailed("distributed", "is not installed", "Install the kit with it: ait42nb[fleet]") from error
@@ -298,6 +299,9 @@ def _cluster(settings: FleetSettings, homes: int) -> Iterator[tuple[Client, int]
     workers = min(settings.workers or cores, homes)
     with (
         tempfile.TemporaryDirectory(prefix="ait42nb-") as scratch,
+        # That long after a worker was lost, Dask looks whether it is there, and if not ends its nanny for good: also
+        # one that is just starting it, since it was lost once more or the machine is slow.
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "1000 days"}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

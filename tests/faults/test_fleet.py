@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import dask
@@ -29,8 +29,12 @@ KILLS = 60 if FULL else 16
 
 def workers() -> list[psutil.Process]:
     """The worker processes of the local cluster that this process drives."""
-    family = psutil.Process().children(recursive=True)
-    return [process for process in family if "spawn_main" in " ".join(process.cmdline())]
+    alive = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            if "spawn_main" in " ".join(process.cmdline()):
+                alive.append(process)
+    return alive
 
 
 @contextmanager
@@ -140,6 +144,26 @@ def test_worker_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: b
         for home in homes.values():
             oracle.check(home.path, home.database)
             require_tidy(home.path)
+
+
+def test_workers_that_are_slow_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Workers that Dask would not wait for any more, where their nannies are starting them, are waited for."""
+    monkeypatch.setattr(fleet, "PATIENCE", 15.0)
+    homes = make_homes(tmp_path, 12)
+    killed: list[psutil.Process] = []
+
+    def kill() -> None:
+        if not killed and any(home.database.exists() for home in homes.values()):
+            killed.extend(workers())
+            for process in killed:
+                process.kill()
+
+    impatient = dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"})
+    with fault("workers killed"), impatient, every(0.1, kill):
+        run = migrate(tmp_path)
+        assert run.failure is None
+        assert killed
+        assert fleet.summarize(run)["homes"]["ok"] == len(homes)
 
 
 # What each worker does before its work: from then on one home ends it, and another one holds it up.
