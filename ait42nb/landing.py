@@ -20,7 +20,7 @@ _EMPTY = 0.1
 # Ids are set all over the index: SQLite's own 2 MB of memory make that five times as slow.
 _CACHE = "pragma cache_size = -65536"
 # What a part of the messages holds until it has landed.
-_SAID = ("session_id", "content")
+_SAID = ("session_id", "role", "content", "timestamp")
 # What the ids begin with that are not to stay; a message that has such an id of its own is in doubt too.
 _PROVISIONAL = "\1"
 

@@ -296,7 +296,7 @@ def _differences(run: Run) -> Iterator[Difference]:
                 if found is None:
                     yield Difference(*name, "*", "a row", None)
                     continue
-                columns = [c for c in expected if c not in ("position", "content_hash") and expected[c] != found[c]]
+                columns = [c for c in expected if c not in ("position", "value_hash") and expected[c] != found[c]]
                 for column in columns:
                     yield Difference(*name, column, expected[column], found[column])
                 if not columns and expected.get("position", 0) != found["position"]:

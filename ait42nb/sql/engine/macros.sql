@@ -50,6 +50,9 @@ create macro moment(value) as case when is_plain_time(value) then value else coa
         else i.seconds || '.' || i.fraction
     end)[1], value) end;
 
+-- What a message says, to be compared within one run. (Of several with other times for it DuckDB hashes the content once.)
+create macro message_hash(author, said, told) as hash(author, hash(said), told);
+
 -- Enough of a value to see that it changed.
 create macro fingerprint(value) as left(md5(value::varchar), 10);
 

@@ -1,5 +1,6 @@
 -- A batch's messages, a part of all of them: those of records that are in order. DuckDB. in: batch, batch_records
--- out: columns as messages, and session_id and content, until they have landed; one row a message, in the order of the batch
+-- out: columns as messages, and until they have landed session_id, role, content and timestamp; one row a message, in the
+-- order of the batch
 with message as (
     select
         file_no, ordinal, position, session_id,
@@ -20,9 +21,11 @@ with message as (
 
 select
     *,
-    hash(content) as content_hash,
+    message_hash(role, content, timestamp) as value_hash,
+    message_hash(role, content, moment(timestamp)) as moment_hash,
     message_print(role, content, timestamp, if(instance_row is null, null, instance_id)) as print,
     is_rfc3339(timestamp) as timed,
+    role in ('user', 'assistant', 'system') as known_role,
     hash(id) as id_hash,
     starts_with(id, chr(1)) as provisional
 from message

@@ -34,13 +34,13 @@ create or replace table instances (
 create or replace table messages_000000 (
     file_no integer, ordinal bigint, position bigint,
     id varchar,          -- the message's own id
-    role varchar,
-    timestamp varchar,
     instance_id bigint,  -- the number that it names, whether there is such an instance or not
     instance_row bigint, -- the row of that instance
-    content_hash ubigint, -- the content itself went into the staging file: memory does not grow with it
+    value_hash ubigint,  -- of role, content and timestamp, which went into the staging file: they would fill the memory
+    moment_hash ubigint, -- the same, of the time that the timestamp means
     print varchar,       -- what the ledger has of it
     timed boolean,       -- whether its timestamp is a time
+    known_role boolean,  -- whether its role is one that the format names
     id_hash ubigint,
     row_id bigint,       -- in the staging file; NULL where it is not there
     provisional boolean  -- whether it has another id there, until it is known who gets which

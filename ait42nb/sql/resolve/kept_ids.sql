@@ -4,21 +4,21 @@
 -- A message is known by its session and its own id; where either side has several under one id, by its value. If then
 -- one is left on each side, they belong together: it was edited.
 with mine as (
-    select file_no, ordinal, position, session_id, messages.id as own_id, role, content_hash, timestamp
+    select file_no, ordinal, position, session_id, messages.id as own_id, moment_hash
     from messages
     join (from accepted semi join stored_messages using (session_id)) using (file_no, ordinal)
 ),
 
 my_values as (
-    select *, row_number() over (partition by session_id, own_id, value_hash order by position) as nth
-    from (select *, hash(role, content_hash, moment(timestamp)) as value_hash from mine)
+    select *, row_number() over (partition by session_id, own_id, moment_hash order by position) as nth
+    from mine
     semi join stored_values using (session_id, own_id)
 ),
 
 by_value as (
     select file_no, ordinal, position, id
     from my_values
-    join stored_values using (session_id, own_id, value_hash, nth)
+    join stored_values using (session_id, own_id, moment_hash, nth)
 ),
 
 left_of_mine as (

@@ -1,6 +1,6 @@
 -- stored_values: what stands in the messages of which a session has several under one id of their own, here or there.
 -- DuckDB. in: messages, accepted, stored, stored_messages
--- out: session_id, own_id, id, value_hash; nth tells those of one value apart
+-- out: session_id, own_id, id, moment_hash (as that of messages); nth tells those of one value apart
 with ambiguous as (
     select session_id, own_id from stored_messages group by all having count(*) > 1
     union
@@ -12,8 +12,8 @@ with ambiguous as (
 
 select
     session_id, own_id, message.id,
-    hash(role, hash(content), moment(timestamp)) as value_hash,
-    row_number() over (partition by session_id, own_id, value_hash order by encode(message.id)) as nth
+    message_hash(role, content, moment(timestamp)) as moment_hash,
+    row_number() over (partition by session_id, own_id, moment_hash order by encode(message.id)) as nth
 from (select id, role, content, timestamp from stored.chat_messages) as message
 join stored_messages using (id)
 semi join ambiguous using (session_id, own_id)

@@ -4,7 +4,8 @@
 --
 -- An id once stored for a message is kept. Across sessions the oldest has its own id, the others add their session to
 -- it. Different messages under one id in one session are numbered from the second on. (Equal ones were collapsed.)
-with message as (
+-- Joined anew for each use: all messages at once, with what is joined to them, would not fit into memory.
+with message as not materialized (
     select file_no, ordinal, position, messages.id as own_id, session_id, age, provisional
     from messages
     join accepted using (file_no, ordinal)

@@ -27,7 +27,7 @@ from (
     union all
     select 'unknown_runtime' from instance where runtime not in ('claude', 'codex', 'gemini')
     union all
-    select 'unknown_role' from message where role not in ('user', 'assistant', 'system')
+    select 'unknown_role' from message where not known_role
     union all
     select 'invalid_timestamp' from times where moment is not null and not is_rfc3339(moment)
     union all

@@ -17,7 +17,7 @@ with hashed as (
 
     union all
     select 'message', session_id, position, hash(
-            id, role, content_hash, timestamp, instance_id
+            id, value_hash, instance_id
         )
     from query_table($messages)
 )

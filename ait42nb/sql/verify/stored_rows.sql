@@ -17,6 +17,6 @@ from stored_instances
 
 union all
 select 'message', session_id, id, row_id, hash(
-        id, role, hash(content), timestamp, instance_id
+        id, message_hash(role, content, timestamp), instance_id
     )
 from stored_messages
