@@ -433,7 +433,7 @@ def apply_plan(connection: sqlite3.Connection, plan: Plan) -> None:
         queries.insert_instance(connection, InstanceRow(0, plan.session_id, **row))
     rows = dict(connection.execute(sql("merge/instance_rows"), by_session))
     renamed = _renamed(connection, plan)
-    messages = (
+    messages = [
         ChatMessageRow(
             id=renamed.get(row["id"], row["id"]),
             session_id=plan.session_id,
@@ -441,7 +441,7 @@ def apply_plan(connection: sqlite3.Connection, plan: Plan) -> None:
             **{column: row[column] for column in ("role", "content", "timestamp")},
         )
         for row in plan.messages
-    )
+    ]
     queries.insert_chat_messages(connection, messages)
     _check(connection, plan, renamed, rows)
     _write_residue(connection, plan, renamed)

@@ -19,6 +19,7 @@ from ait42nb.queries import (
     get_instances_by_session,
     get_sessions_by_workspace,
     insert_chat_message,
+    insert_chat_messages,
     insert_instance,
     insert_session,
     search_sessions,
@@ -66,6 +67,7 @@ FULL_INSTANCE = replace(
     model="m",
     runtime_label="l",
 )
+FULL_MESSAGE = ChatMessageRow("m1", "s1", 1, "assistant", "good\0bye", "later")
 
 
 @pytest.fixture
@@ -131,9 +133,8 @@ def test_message_is_written_in_every_column(s1):
     """The guide leaves a changed message as it was."""
     insert_instance(s1, INSTANCE)
     insert_chat_message(s1, MESSAGE)
-    changed = ChatMessageRow("m1", "s1", 1, "assistant", "good\0bye", "later")
-    insert_chat_message(s1, changed)
-    assert get_chat_messages_by_session(s1, "s1") == [changed]
+    insert_chat_message(s1, FULL_MESSAGE)
+    assert get_chat_messages_by_session(s1, "s1") == [FULL_MESSAGE]
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(SessionRow)[1:-2]])
@@ -151,6 +152,53 @@ def test_each_instance_column_alone_is_a_difference(s1, field):
     insert_instance(s1, INSTANCE)
     insert_instance(s1, replace(INSTANCE, **{field: getattr(FULL_INSTANCE, field)}))
     assert getattr(get_instances_by_session(s1, "s1")[0], field) == getattr(FULL_INSTANCE, field)
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(ChatMessageRow)[2:]])
+def test_each_message_column_alone_is_a_difference(s1, field):
+    """Neither from the comparison nor from what is written of many at once."""
+    insert_instance(s1, INSTANCE)
+    insert_chat_message(s1, MESSAGE)
+    changed = replace(MESSAGE, **{field: getattr(FULL_MESSAGE, field)})
+    insert_chat_messages(s1, [changed])
+    assert get_chat_messages_by_session(s1, "s1") == [changed]
+
+
+def test_many_messages_at_once(s1):
+    """New ones, changed ones of every kind, equal ones, and one that another session has, which is left out."""
+    insert_session(s1, replace(SESSION, id="s2"))
+    insert_instance(s1, INSTANCE)
+    theirs = replace(MESSAGE, id="theirs", session_id="s2")
+    stored = {name: replace(MESSAGE, id=name) for name in ("as it was", "reworded", "moved", "given away", "untold")}
+    for message in (*stored.values(), theirs):
+        insert_chat_message(s1, message)
+    changes = {
+        "reworded": {"role": "assistant", "content": "good\0bye"},
+        "moved": {"content": "later", "timestamp": "2025-01-15T10:00:01Z"},
+        "given away": {"instance_id_ref": 1},
+        "new": {"timestamp": "2025-01-15T10:00:02Z"},
+    }
+    told = {name: replace(MESSAGE, id=name, **changes.get(name, {})) for name in ("as it was", *changes)}
+
+    insert_chat_messages(s1, [*told.values(), replace(theirs, session_id="s1", content="ours")])
+
+    assert {message.id: message for message in get_chat_messages_by_session(s1, "s1")} == stored | told
+    assert get_chat_messages_by_session(s1, "s2") == [theirs]
+    before = s1.total_changes
+    insert_chat_messages(s1, [*told.values()])
+    assert s1.total_changes == before
+
+
+def test_of_messages_whose_text_alone_changes_no_index_is_written(s1):
+    """SQLite writes those of all columns that a statement names: a large merge would take four times as long."""
+    messages(s1, *map(str, range(100)))
+    changed = [replace(message, content="✎") for message in get_chat_messages_by_session(s1, "s1")]
+    told: list[str] = []
+    s1.set_trace_callback(told.append)
+    insert_chat_messages(s1, changed)
+    s1.set_trace_callback(None)
+    assert {statement for statement in told if "insert into chat_messages" in statement} == set()
+    assert get_chat_messages_by_session(s1, "s1") == changed
 
 
 def test_equal_rows_write_nothing(s1):
