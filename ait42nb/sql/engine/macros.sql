@@ -55,8 +55,3 @@ create macro message_hash(author, said, told) as hash(author, hash(said), told);
 
 -- Enough of a value to see that it changed.
 create macro fingerprint(value) as left(md5(value::varchar), 10);
-
--- The same of a message, as `merge` computes it too; number is that of the instance that it names, if there is one.
-create macro message_print(author, said, told, number) as fingerprint(concat(
-    number, '|', strlen(author), '|', strlen(said), '|', author, said, moment(told)
-));

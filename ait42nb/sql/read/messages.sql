@@ -17,15 +17,24 @@ with message as (
         positional join batch_records
         where in_order
     )
+),
+
+-- Nearly all times are plain: so each is looked at once, although three columns want to know.
+looked_at as (
+    select *, if(plain, timestamp, moment(timestamp)) as moment
+    from (select *, is_plain_time(timestamp) as plain from message)
 )
 
 select
-    *,
+    * exclude (plain, moment),
     message_hash(role, content, timestamp) as value_hash,
-    message_hash(role, content, moment(timestamp)) as moment_hash,
-    message_print(role, content, timestamp, if(instance_row is null, null, instance_id)) as print,
-    is_rfc3339(timestamp) as timed,
+    message_hash(role, content, moment) as moment_hash,
+    -- As `merge` computes it too.
+    fingerprint(concat(
+        if(instance_row is null, null, instance_id), '|', strlen(role), '|', strlen(content), '|', role, content, moment
+    )) as print,
+    if(plain, try_cast(timestamp as timestamp) is not null, is_rfc3339(timestamp)) as timed,
     role in ('user', 'assistant', 'system') as known_role,
     hash(id) as id_hash,
     starts_with(id, chr(1)) as provisional
-from message
+from looked_at

@@ -26,3 +26,4 @@ select
 from ledger_heads
 left join message_prints using (file_no, ordinal)
 where part = $part
+order by file_no, ordinal
