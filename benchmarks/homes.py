@@ -87,12 +87,18 @@ def home_of(made: Made, folder: Path) -> Path:
 
 
 def copy_of(home: Path, folder: Path) -> Path:
-    """A home to run in: its files are links to the first one's, which nothing writes to."""
+    """A home to run in: its files are links to the first one's, which nothing writes to.
+
+    They are read once: whoever comes first would else wait for the disk.
+    """
     copy = folder / "run"
     shutil.rmtree(copy, ignore_errors=True)
     (copy / "sessions").mkdir(parents=True)
     for path in (home / "sessions").iterdir():
         os.link(path, copy / "sessions" / path.name)
+        with path.open("rb") as reading:
+            while reading.read(1 << 20):
+                pass
     shutil.copy(home / "workspace_mapping.json", copy)
     return copy
 

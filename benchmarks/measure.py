@@ -1,10 +1,11 @@
-"""One process, measured from outside: wall, CPU, the most memory that it or a child of it held at once."""
+"""One process, measured from outside: wall, CPU and the kernel's part of it, the most memory that it held at once."""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -32,6 +33,7 @@ def measured(*arguments: object) -> dict[str, object]:
     return {
         "wall": time.perf_counter() - began,
         "cpu": usage.ru_utime + usage.ru_stime,
+        "kernel": usage.ru_stime,
         # kilobytes on Linux, bytes on macOS
         "memory": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
         **json.loads(output),
@@ -65,6 +67,16 @@ def median(runs: list[dict[str, object]]) -> dict[str, object]:
     walls = [run["wall"] for run in ordered]
     middle = ordered[len(ordered) // 2]
     return middle | {"wall": statistics.median(walls), "lowest": walls[0], "highest": walls[-1], "rounds": len(runs)}
+
+
+def copied(home: Path, folder: Path) -> float:
+    """How many seconds it takes merely to copy a home: what writing so much costs on this machine."""
+    shutil.rmtree(folder, ignore_errors=True)
+    began = time.perf_counter()
+    shutil.copytree(home, folder)
+    took = time.perf_counter() - began
+    shutil.rmtree(folder)
+    return took
 
 
 def machine() -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import statistics
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,8 +35,12 @@ class Bench:
         self.results: dict[str, object] = {"machine": measure.machine()}
 
     def sizes(self, made: Iterable[homes.Made]) -> None:
-        """The whole migration, and by stage."""
-        self.results["sizes"] = {each.name: self._kit(each) for each in made}
+        """The whole migration, and by stage; and how long it takes merely to copy its files and its database."""
+        self.results["sizes"] = {}
+        for each in made:
+            found = self._kit(each)
+            copied = [measure.copied(self.folder / "run", self.folder / "copied") for _ in range(self.rounds)]
+            self.results["sizes"][each.name] = found | {"copied": statistics.median(copied)}
 
     def shapes(self, made: Iterable[homes.Made]) -> None:
         """What could be quadratic in something else than messages."""
