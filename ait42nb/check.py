@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -303,7 +304,12 @@ _REQUIRED = {
 
 
 def _object(members: list[tuple[str, str]]) -> str:
-    return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{value}" for key, value in members) + "}"
+    return "{" + ",".join([f"{_quoted(key)}:{value}" for key, value in members]) + "}"
+
+
+@lru_cache(maxsize=1000)
+def _quoted(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False)
 
 
 def take_apart(text: str, ordinal: int) -> Iterator[tuple[str, dict[str, object]]]:
@@ -340,7 +346,7 @@ def _apart(text: str, entity: str, pointer: str, position: int) -> Iterator[tupl
         )
         if seen[key] > 1:
             continue
-        if key == IDENTITY.get(entity) and kind != "null":
+        if entity == "instance" and key == IDENTITY[entity] and kind != "null":
             row |= {"identity": value, "fingerprint": hashlib.sha256(scan.canonical(text).encode()).hexdigest()}
         if entity == "session" and key in LISTS and kind in ("list", "strings"):
             for index, (begin, end) in enumerate(scan.elements(value)):

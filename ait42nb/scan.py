@@ -19,6 +19,8 @@ from pathlib import Path
 
 # Possessive (++, *+) where strings repeat: what can go back keeps a note a character, 6 GB for a string of 50 MB.
 _BLANK = re.compile(r"[ \t\n\r]*")
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_COMMA = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
 _TOKEN = re.compile(
     r"""[ \t\n\r]*(?:
     (?P<open>[\[{]) | (?P<close>[\]}]) | (?P<comma>,) | (?P<colon>:)
@@ -35,6 +37,7 @@ _SCALAR = re.compile(
     re.VERBOSE,
 )
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_CANONICAL = re.compile(r'"[ !#-\[\]-~]*"|[0-9]+')  # most ids
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _LONE = re.compile("[\ud800-\udfff]")
 
@@ -63,7 +66,9 @@ def value_end(text: str, at: int) -> int:
     Raises: ValueError, when there is none
     """
     try:
-        return _decoder.raw_decode(text, at)[1]
+        return _decoder.scan_once(text, at)[1]
+    except StopIteration as error:
+        raise ValueError(f"no JSON at character {at}") from error
     except RecursionError:
         return _deep_end(text, at)
 
@@ -102,9 +107,7 @@ def elements(text: str, at: int = 0) -> Iterator[tuple[int, int]]:
     while text[at] != "]":
         end = value_end(text, at)
         yield at, end
-        at = skip(text, end)
-        if text[at] == ",":
-            at = skip(text, at + 1)
+        at = _COMMA.match(text, end).end()
 
 
 def members(text: str, at: int = 0) -> Iterator[tuple[str, str]]:
@@ -115,12 +118,10 @@ def members(text: str, at: int = 0) -> Iterator[tuple[str, str]]:
     at = skip(text, at + 1)
     while text[at] != "}":
         key, at = scanstring(text, at + 1)
-        at = skip(text, skip(text, at) + 1)
+        at = _COLON.match(text, at).end()
         end = value_end(text, at)
         yield key, text[at:end]
-        at = skip(text, end)
-        if text[at] == ",":
-            at = skip(text, at + 1)
+        at = _COMMA.match(text, end).end()
 
 
 @contextmanager
@@ -215,6 +216,8 @@ def canonical(text: str) -> str:
 
     Two records are equal if their canonical forms are. Nulls count inside of them. The text is known to be JSON.
     """
+    if _CANONICAL.fullmatch(text):
+        return text
     parts: list[str] = []  # of the innermost list or object that is open
     outer: list[list[str]] = []
     for token in _TOKEN.finditer(text):

@@ -38,6 +38,13 @@ _VALUES = {"session": 18, "instance": 14, "message": 4}
 _LARGEST_SHOWN = 20
 
 
+def _snake(key: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in key)
+
+
+_COLUMNS = {entity: {key: _snake(key) for key in keys if key not in LISTS} for entity, keys in KEYS.items()}
+
+
 class Difference(NamedTuple):
     """A value that is stored otherwise than it stands in its source; `column` is * for a whole row."""
 
@@ -263,11 +270,7 @@ def _known(text: str, entity: str) -> dict:
 
 
 def _columns(record: dict, entity: str) -> dict[str, object]:
-    return {_snake(key): _held(key, record.get(key)) for key in KEYS[entity] if key not in LISTS}
-
-
-def _snake(key: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in key)
+    return {column: _held(key, record.get(key)) for key, column in _COLUMNS[entity].items()}
 
 
 def _held(key: str, value: object) -> object:
