@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -31,6 +31,14 @@ class Made:
     @property
     def total(self) -> int:
         return self.sessions * self.messages
+
+    @property
+    def half(self) -> Made:
+        """The same, half as large."""
+        name = f"half_{self.name}"
+        if self.sessions == 1:
+            return replace(self, name=name, messages=self.messages // 2)
+        return replace(self, name=name, files=max(1, self.files // 2), sessions=self.sessions // 2)
 
 
 def hold_a_third(text: str) -> str:

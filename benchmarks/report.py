@@ -90,12 +90,14 @@ def _sizes(title: str, found: Mapping[str, object]) -> list[str]:
             f"{run['kernel']:.2f}",
             f"{run['memory'] / 2**20:,.0f}",
             *([f"{run['copied']:.2f}"] if "copied" in run else []),
+            *([f"{run['wall'] / run['half']['wall']:.2f}"] if "half" in run else []),
         )
         for name, run in found.items()
     ]
     heads = ["home", "files", "sessions", "messages", "MB", "seconds", "µs a message", "CPU seconds", "kernel's", "MiB"]
     if title != "Sizes":
-        return [f"## {title}", _table(heads, rows)]
+        told = "Twice: how many times as long it takes as a home of the same shape that is half as large."
+        return [f"## {title}", told, _table([*heads, "twice"], rows)]
     told = "Copied: how many seconds it takes merely to copy the files and the finished database."
     if fit := _fit([(run["messages"], sum(run["stages"].values())) for run in found.values()]):
         told = f"Stage time is about {fit[0]:.2f} s and {fit[1]:.1f} s a million messages. {told}"

@@ -43,8 +43,10 @@ class Bench:
             self.results["sizes"][each.name] = found | {"copied": statistics.median(copied)}
 
     def shapes(self, made: Iterable[homes.Made]) -> None:
-        """What could be quadratic in something else than messages."""
-        self.results["shapes"] = {each.name: self._kit(each, rounds=1) for each in made}
+        """What could be quadratic in something else than messages: each also half as large."""
+        self.results["shapes"] = {
+            each.name: self._kit(each, rounds=1) | {"half": self._kit(each.half, rounds=1)} for each in made
+        }
 
     def rivals(self, made: homes.Made) -> None:
         """All ways in turn, so that a slow minute is everybody's."""
