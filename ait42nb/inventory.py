@@ -104,7 +104,8 @@ def take_inventory(run: Run) -> Inventory:
         related = recalled.related(changed, ids)
         more = _take(run, {number: found[number] for number in files if names[number] in related})
         taken, ids = taken | more, ids | _ids(more)
-    return Inventory(tuple((files | taken)[number] for number in found), ids)
+    files |= taken
+    return Inventory(tuple(files[number] for number in found), ids)
 
 
 def with_copies(run: Run) -> tuple[File, ...]:

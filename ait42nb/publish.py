@@ -23,7 +23,7 @@ from ait42nb.merge import Effect, Reconciled
 from ait42nb.read import Documents
 from ait42nb.recall import Recalled
 from ait42nb.reconcile import KINDS, Balance, require_balance
-from ait42nb.stage import WORDS, Staged, read_rejects, text_of
+from ait42nb.stage import WORDS, Staged, read_rejects
 from ait42nb.stored import Stored
 from ait42nb.summary import summarize
 from ait42nb.verify import Verified, facts_of
@@ -218,7 +218,7 @@ def _losers(run: Run, connection: sqlite3.Connection, plan: merge.Plan) -> Itera
         yield row | _told("conflict", "session", None) | stored | {"pointer": None}
     if not plan.deleted and plan.loser != "ours":
         return
-    text = text_of(run, plan.source_path, plan.pointer)
+    text = run.get(Staged).originals.at(plan.source_path, plan.pointer)
     lists = merge.elements_of(connection, plan.session_id, text)
     whole = {"document": text, "instances": len(lists["instance"]), "messages": len(lists["message"])}
     if plan.loser == "ours":
@@ -244,8 +244,9 @@ def _told(reason: str, entity: str, pointer: str | None) -> dict[str, object]:
 def _with_unchanged(run: Run, books: Balance) -> Balance:
     """The books with the files that were not read again, for which nothing has changed."""
     known = {file.source_path: file.record.settled for file in run.get(Inventory).unchanged if file.record.settled}
+    files = books.files | known
     names = [file.source_path for file in run.get(Inventory).files]
-    return Balance({name: (books.files | known)[name] for name in names if name in books.files or name in known})
+    return Balance({name: files[name] for name in names if name in files})
 
 
 def _forget_touches(run: Run, connection: sqlite3.Connection, effect: Effect) -> None:

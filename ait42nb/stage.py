@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ait42nb import database, scan
+from ait42nb import database
 from ait42nb import engine as duck
-from ait42nb.check import RULES, lines_of
+from ait42nb.check import RULES
 from ait42nb.display import Progress
 from ait42nb.inventory import File, Inventory
 from ait42nb.mapping import Mapped
+from ait42nb.originals import Originals
 from ait42nb.read import Documents
 from ait42nb.recall import Recalled
 
@@ -66,13 +67,14 @@ class Reject(NamedTuple):
 
 @dataclass(frozen=True)
 class Staged:
-    """The staging file, how many rows it got, and what did not go into the main tables."""
+    """The staging file, how many rows it got, what did not go into the main tables, and the text of every record."""
 
     path: Path
     sessions: int
     instances: int
     messages: int
     rejects: tuple[Reject, ...]
+    originals: Originals
 
     @cached_property
     def held(self) -> tuple[Reject, ...]:
@@ -90,6 +92,7 @@ def stage_database(run: Run) -> Staged:
     Rule:    text is stored exactly as it is; within a session rowids follow the order of its lists
     """
     landing = run.get(Documents).landing
+    originals = Originals(run.get(Inventory).files, run.get(Documents).aside)
     (counts,) = duck.rows(run.engine, "stage/counts")
     # The ledger is worked out beside the writing: SQLite writes on one core.
     with run.progress("Staging", sum(counts), "rows") as progress, ThreadPoolExecutor(1) as beside:
@@ -100,7 +103,7 @@ def stage_database(run: Run) -> Staged:
         progress.step(0, now="indexes and search")
         with closing(database.open_staging(landing.path)) as connection, database.driver_errors(landing.path):
             connection.execute("begin")
-            _write_rejects(run, connection)
+            _write_rejects(run, connection, originals)
             connection.execute("commit")
             database.run_statements(connection, landing.indexes)
             database.fill_search(connection)
@@ -110,7 +113,7 @@ def stage_database(run: Run) -> Staged:
         duck.append(run.engine, "staging.migration_ledger", "stage/migration_ledger")
     with closing(database.open_staging(landing.path)) as connection, database.driver_errors(landing.path):
         rejects = read_rejects(connection) + _rejects_on_record(run)
-    return Staged(landing.path, *counts, rejects)
+    return Staged(landing.path, *counts, rejects, originals)
 
 
 def _rejects_on_record(run: Run) -> tuple[Reject, ...]:
@@ -142,17 +145,16 @@ def _make_ledger(engine: duck.Engine, parts: Sequence[str], run_id: str) -> None
             duck.append(engine, "ledger", "stage/add_ledger", part=part, messages=messages, run_id=run_id)
 
 
-def _write_rejects(run: Run, connection: sqlite3.Connection) -> None:
+def _write_rejects(run: Run, connection: sqlite3.Connection, originals: Originals) -> None:
     """Everything that is not in the main tables, whole."""
     duck.make(run.engine, "stage/rejects", rules=list(RULES), codes=list(WORDS), words=list(WORDS.values()))
     insert = duck.sql("stage/insert_reject")
     for row in rejected_files(run):
         connection.execute(insert, row | {"run_id": run.run_id})
     found = run.engine.table("rejects")
-    rejects = {row[:2]: dict(zip(found.columns[2:], row[2:], strict=True)) for row in found.fetchall()}
-    for place, text in _texts(run, set(rejects)):
-        row = rejects.pop(place) | {"entity": "session", "document": text, "document_bytes": None}
-        connection.execute(insert, row | {"run_id": run.run_id})
+    for file_no, ordinal, *values in found.fetchall():
+        row = dict(zip(found.columns[2:], values, strict=True)) | {"entity": "session", "run_id": run.run_id}
+        connection.execute(insert, row | {"document": originals[file_no, ordinal], "document_bytes": None})
 
 
 def rejected_files(run: Run) -> Iterator[dict[str, object]]:
@@ -198,25 +200,3 @@ def _whole(file: File, reason: str) -> tuple[str | None, bytes | None]:
         return None, None
     content = file.copy.read_bytes()
     return (None, content) if reason == "invalid_utf8" else (content.decode(), None)
-
-
-def _texts(run: Run, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str]]:
-    """The text of each wanted record: from what was set aside, else cut out of its file once more."""
-    missing = set(wanted)
-    for line in lines_of(run.get(Documents).aside) if missing else ():
-        place = (line["file_no"], line["ordinal"])
-        if place in missing:
-            missing.remove(place)
-            yield place, line["document"]
-    for file_no in sorted({file_no for file_no, _ in missing}):
-        file = run.get(Inventory).files[file_no]
-        with scan.opened(file.copy) as text:
-            for ordinal, (begin, end) in enumerate(scan.Cutter(text, scan.first_byte(text))):
-                if (file_no, ordinal) in missing:
-                    yield (file_no, ordinal), text[begin:end].decode()
-
-
-def text_of(run: Run, source_path: str, pointer: str) -> str:
-    """The text of the record that stands at a pointer in a file of this run."""
-    file_no = next(f.file_no for f in run.get(Inventory).files if f.source_path == source_path)
-    return next(_texts(run, {(file_no, int(pointer[1:]))}))[1]
