@@ -19,6 +19,8 @@ from ait42nb import engine as duck
 _EMPTY = 0.1
 # Ids are set all over the index: SQLite's own 2 MB of memory make that five times as slow.
 _CACHE = "pragma cache_size = -65536"
+# Sorting and joining take memory for each part that they read: small ones that follow each other are laid together.
+FULL_PART = 50_000
 # What a part of the messages holds until it has landed.
 _SAID = ("session_id", "role", "content", "timestamp")
 # What the ids begin with that are not to stay; a message that has such an id of its own is in doubt too.
@@ -75,6 +77,27 @@ class Landing:
         for part in dropped:
             engine.execute(f"drop table {part}")
         self.messages, self.instances = messages, instances
+
+    def join_small_parts(self, engine: duck.Engine) -> None:
+        """Lay parts of few messages together, when all are there. Changes: messages, sessions.part"""
+        numbers: list[int] = []  # of the part that each belongs to now
+        former, self.parts = self.parts, self.parts[:1]
+        rows = FULL_PART
+        for part in former[1:]:
+            found = duck.count(engine, part)
+            if rows + found > FULL_PART:
+                self.parts.append(part)
+                rows = 0
+            else:
+                engine.execute(f"insert into {self.parts[-1]} by name from {part}")
+            rows += found
+            numbers.append(len(self.parts) - 1)
+        if len(self.parts) == len(former):
+            return
+        engine.execute("update sessions set part = list_extract($numbers, part)", {"numbers": numbers})
+        gather_messages(engine, self.parts)
+        for part in {*former} - {*self.parts}:
+            engine.execute(f"drop table {part}")
 
     def settle(self, engine: duck.Engine) -> None:
         """Leave what goes in, each message under its id.

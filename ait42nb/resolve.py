@@ -38,6 +38,7 @@ def resolve_records(run: Run) -> Resolved:
     Rule:    the same input gives the same ids, and no message ever overwrites another
     """
     engine, mapped = run.engine, run.get(Mapped)
+    run.get(Documents).landing.join_small_parts(engine)
     files = []
     for file in run.get(Inventory).readable:
         workspace = mapped[file.workspace_hash]
@@ -54,7 +55,7 @@ def resolve_records(run: Run) -> Resolved:
     with duck.attached(engine, run.get(Stored).path, "stored"):
         for table in ("stored_sources", "contenders", "verdicts", "accepted"):
             duck.make(engine, f"resolve/{table}")
-        for table in ("stored_messages", "stored_values", "kept_ids", "wanted_ids"):
+        for table in ("stored_renames", "ambiguous_ids", "stored_messages", "kept_ids", "doubtful_ids", "wanted_ids"):
             duck.make(engine, f"resolve/{table}")
         _choose_ids(engine)
     renamed = duck.make(engine, "resolve/renamed_messages")

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from ait42nb import engine as duck
 from ait42nb import landing, read
 from ait42nb.check import check_records
 from ait42nb.pipeline import STAGES, start
 from ait42nb.read import Documents
+from ait42nb.resolve import resolve_records
 from ait42nb.samples import message, session
 
 OLD, NEW = "2025-01-01T00:00:00.000Z", "2025-02-01T00:00:00.000Z"
 
 
-@pytest.fixture(params=[64 << 20, 1], ids=["one batch", "a batch a file"], autouse=True)
+@pytest.fixture(
+    params=[(64 << 20, 50_000), (1, 50_000), (1, 1)],
+    ids=["one batch", "a batch a file, laid together", "a batch a file"],
+    autouse=True,
+)
 def _batches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id may stand twice in one batch, or in two."""
-    monkeypatch.setattr(read, "BATCH_BYTES", request.param)
+    batch_bytes, full_part = request.param
+    monkeypatch.setattr(read, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(landing, "FULL_PART", full_part)
 
 
 def contents(home) -> list[tuple]:
@@ -102,3 +111,33 @@ def test_a_file_that_turns_out_unreadable_takes_back_what_landed(home, monkeypat
     assert len(contents(home)) == 1 + 39 + 1
     ((rows, last),) = home.rows("select count(*), max(rowid) from chat_messages")
     assert rows == last
+
+
+def test_small_parts_are_laid_together(home, monkeypatch: pytest.MonkeyPatch):
+    """In their order, up to a number of messages; the ledger finds each session's, as if they had been read at once."""
+    monkeypatch.setattr(landing, "FULL_PART", 5)
+    for n, messages in enumerate([2, 0, 3, 1, 6, 0, 1]):
+        home.write(f"/{n}", [session(id=f"s{n}", chatHistory=[said(f"{n} {i}", f"{n}-{i}") for i in range(messages)])])
+    run = home.run()
+    assert run.failure is None
+    assert 1 < len(run.get(Documents).landing.parts) < 1 + 7  # an empty one, and fewer than there are files
+    assert len(contents(home)) == 13
+    ledger = home.rows("select session_id, json_extract(base, '$.messages') from migration_ledger order by session_id")
+    assert [(id_, len(json.loads(prints))) for id_, prints in ledger] == [
+        (f"s{n}", messages) for n, messages in enumerate([2, 0, 3, 1, 6, 0, 1])
+    ]
+    assert home.migrate(reread=True)["balance"]["messages"]["unchanged"] == 13
+
+
+def test_a_second_run_holds_no_message_whose_id_is_its_own(home):
+    """All ids of both stores at once would not fit into memory; who is stored under his own id needs no decision."""
+    for n in range(3):
+        home.write(f"/{n}", [session(id=f"s{n}", chatHistory=[said(f"{n} {i}", f"{n}-{i}") for i in range(4)])])
+    home.migrate()
+    run = start(ait42_home=str(home.path), reread=True)
+    for stage in STAGES[: STAGES.index(resolve_records) + 1]:
+        run.step(stage)
+    assert run.failure is None
+    for table in ("ambiguous_ids", "stored_messages", "kept_ids", "doubtful_ids", "wanted_ids"):
+        assert duck.count(run.engine, table) == 0
+    run.close()

@@ -14,13 +14,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 from conftest import Home
 
-from ait42nb import inventory, pipeline, publish, samples
+from ait42nb import inventory, pipeline, publish, samples, scan
 from ait42nb.errors import DatabaseRefused, StrictRefused
 from ait42nb.export import export_json
 from ait42nb.mapping import workspace_hash
@@ -192,6 +193,28 @@ def test_same_and_gone(three):
             ("/0/chatHistory/0", "message", "m1", message(id="m1", content="base")),
             ("/0", "session", "s", session(id="s", task="base", updatedAt=NOW)),
         ]
+
+
+def test_each_file_is_looked_through_once_for_what_is_put_aside(home, monkeypatch: pytest.MonkeyPatch):
+    """Looked for from the beginning each time, a thousand sessions that a person deleted would take an hour."""
+    files = [[session(id=f"{n}-{i}") | ({"later": 1} if i == 3 else {}) for i in range(20)] for n in range(2)]
+    for n, sessions in enumerate(files):
+        home.write(f"/{n}", sessions)
+    home.migrate()
+    for record in chain(*files):
+        database(home, "delete from sessions where id = ?", record["id"])
+    looked_through = []
+
+    class Cutter(scan.Cutter):
+        def __iter__(self):
+            looked_through.append(self)
+            return super().__iter__()
+
+    monkeypatch.setattr(scan, "Cutter", Cutter)
+    home.migrate()
+    assert len(looked_through) == 2
+    kept = {row[-1]["id"]: row[-1] for row in rejects(home, "deleted_in_database")}
+    assert kept == {record["id"]: record for record in chain(*files)}
 
 
 def test_changed_and_same(three):

@@ -1,12 +1,18 @@
--- stored_messages: the ids under which messages are stored, of the sessions that go in. DuckDB. in: stored, accepted
--- out: one row a message; own_id: the id that it had in JSON
---
--- A residue that has it begins with it. The rest is not read as JSON: it may hold what no library reads.
+-- stored_messages: the stored messages of ambiguous ids, with what they say. DuckDB.
+-- in: stored, stored_renames, ambiguous_ids
+-- out: session_id, own_id, id, moment_hash (as that of messages); nth tells those of one value apart
+with message as (
+    select session_id, own_id, id from stored_renames
+    union all
+    select session_id, id, id
+    from (select id, session_id from stored.chat_messages)
+    semi join (select session_id, own_id as id from ambiguous_ids) using (session_id, id)
+    anti join stored_renames using (id)
+)
+
 select
-    message.session_id,
-    coalesce(text_of(nullif(regexp_extract(document, '^\{"id":("([^"\\]|\\.)*")', 1), '')), message.id) as own_id,
-    message.id
-from (select id, session_id from stored.chat_messages) as message
-semi join accepted using (session_id)
-left join (select session_id, key, document from stored.migration_residue where entity = 'message') as residue
-    on residue.session_id = message.session_id and residue.key = message.id
+    session_id, own_id, id,
+    message_hash(role, content, moment(timestamp)) as moment_hash,
+    row_number() over (partition by session_id, own_id, moment_hash order by encode(id)) as nth
+from (select id, role, content, timestamp from stored.chat_messages)
+join message using (id)
