@@ -200,7 +200,7 @@ def test_each_file_is_looked_through_once_for_what_is_put_aside(home, monkeypatc
     files = [[session(id=f"{n}-{i}") | ({"later": 1} if i == 3 else {}) for i in range(20)] for n in range(2)]
     for n, sessions in enumerate(files):
         home.write(f"/{n}", sessions)
-    home.migrate()
+    migrate(home)
     for record in chain(*files):
         database(home, "delete from sessions where id = ?", record["id"])
     looked_through = []
@@ -211,7 +211,7 @@ def test_each_file_is_looked_through_once_for_what_is_put_aside(home, monkeypatc
             return super().__iter__()
 
     monkeypatch.setattr(scan, "Cutter", Cutter)
-    home.migrate()
+    migrate(home)
     assert len(looked_through) == 2
     kept = {row[-1]["id"]: row[-1] for row in rejects(home, "deleted_in_database")}
     assert kept == {record["id"]: record for record in chain(*files)}
