@@ -128,6 +128,7 @@ def check_records(run: Run) -> Checked:
             for lands, batches in straightened.items():
                 for batch in batches:
                     _add(engine, batch, landing, lands)
+    landing.join_small_parts(engine)
     for table in (odd, residue, notes):
         table.load(engine)
     duck.append(engine, "records", "check/add_records")

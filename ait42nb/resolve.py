@@ -38,7 +38,6 @@ def resolve_records(run: Run) -> Resolved:
     Rule:    the same input gives the same ids, and no message ever overwrites another
     """
     engine, mapped = run.engine, run.get(Mapped)
-    run.get(Documents).landing.join_small_parts(engine)
     files = []
     for file in run.get(Inventory).readable:
         workspace = mapped[file.workspace_hash]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -140,3 +142,21 @@ def test_warnings_are_of_what_goes_in(home, times: int):
     home.write("/a", [session(id="s", **odd), session(id="s", **odd), session(id="t", status="odd", **odd)])
     home.write("/b", json.dumps([session(id="s", updatedAt="2020-01-01T00:00:00Z", **odd)]))
     assert home.migrate()["warnings"] == {"unknown_role": 1, "unknown_runtime": 1, "unknown_type": 1}
+
+
+@pytest.mark.parametrize("stored", ["m@b", "m~"], ids=["as a run stores it", "as a merge does where it is taken"])
+def test_an_own_id_under_which_another_message_is_stored_already(home, stored: str):
+    """In a second run, of the same session: who has it keeps it, and the newcomer gets another."""
+    first = session(id="a", createdAt="2025-01-01T00:00:00Z", chatHistory=[message(id="m", content="first")])
+    second = session(id="b", chatHistory=[message(id="m", content="second")])
+    home.write("/a", [first, second])
+    home.migrate()
+    with closing(sqlite3.connect(home.database)) as connection, connection:
+        connection.execute("update chat_messages set id = ? where id = 'm@b'", (stored,))
+        connection.execute("update migration_residue set key = ? where key = 'm@b'", (stored,))
+    second["chatHistory"].append(message(id=stored, content="newcomer"))
+    home.write("/a", [first, second])
+    for _ in range(2):
+        assert home.run(reread=True).failure is None
+        found = {content: id_ for id_, content in home.rows("select id, content from chat_messages")}
+        assert found == {"first": "m", "second": stored, "newcomer": f"{stored}@b"}
