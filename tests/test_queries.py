@@ -156,7 +156,7 @@ def test_each_instance_column_alone_is_a_difference(s1, field):
 
 @pytest.mark.parametrize("field", [field.name for field in fields(ChatMessageRow)[2:]])
 def test_each_message_column_alone_is_a_difference(s1, field):
-    """Neither from the comparison nor from what is written of many at once."""
+    """No column is missing from the comparisons, nor from what is written, of many at once."""
     insert_instance(s1, INSTANCE)
     insert_chat_message(s1, MESSAGE)
     changed = replace(MESSAGE, **{field: getattr(FULL_MESSAGE, field)})
