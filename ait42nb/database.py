@@ -147,8 +147,9 @@ def open_existing(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connecti
 def create(path: str | Path) -> sqlite3.Connection:
     """Make a staging file with the whole schema, private to the caller, and open it as `open_staging` does.
 
-    A bulk load takes `drop_triggers` and `drop_indexes` away first, and afterwards, in this order, runs the indexes'
-    statements, calls `fill_counts` (quadratic without them) and `fill_search`, and runs the triggers' statements.
+    A bulk load takes triggers, indexes and key away first (`drop_triggers`, `drop_indexes`, `drop_key`). Afterwards, in
+    this order, it calls `restore_key`, runs the indexes' statements, calls `fill_counts` (quadratic without them) and
+    `fill_search`, and runs the triggers' statements.
 
     Raises: DatabaseRefused, when there is such a file, or a side file of a former one
     """
@@ -182,7 +183,8 @@ def open_staging(path: str | Path) -> sqlite3.Connection:
     Before it is published, `pragma journal_mode = wal` must make it safe; the mode stays in the file.
     """
     with driver_errors(path):
-        return _open(path, "mode=rw", "pragma journal_mode = off", "pragma synchronous = off")
+        # one more thread sorts what an index is made of
+        return _open(path, "mode=rw", "pragma journal_mode = off", "pragma synchronous = off", "pragma threads = 1")
 
 
 def open_readonly(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connection:
@@ -445,6 +447,41 @@ def _drop(connection: sqlite3.Connection, kind: str, tables: Iterable[str]) -> l
         for drop_statement, _ in found:
             connection.execute(drop_statement)
     return [create_statement for _, create_statement in found]
+
+
+def drop_key(connection: sqlite3.Connection) -> str:
+    """Make chat_messages, which is empty, anew without key, triggers and indexes.
+
+    Ids come in any order: to find each one's place in the key's index while they are loaded takes longer than all else.
+    Sorting them afterwards does not.
+
+    Returns: the statement that made the table, for `restore_key`
+    """
+    with driver_errors(database_path(connection)), transaction(connection):
+        (statement,) = connection.execute("select sql from sqlite_schema where name = 'chat_messages'").fetchone()
+        connection.execute("drop table chat_messages")
+        connection.execute(statement.replace(" PRIMARY KEY", "", 1))
+    return statement
+
+
+def restore_key(connection: sqlite3.Connection, statement: str) -> None:
+    """Give chat_messages its key again; the schema is then as if it had never been gone.
+
+    Raises: DatabaseRefused, when two messages have one id
+    """
+    with driver_errors(database_path(connection)), transaction(connection):
+        connection.execute("create unique index chat_messages_key on chat_messages (id)")
+        connection.execute("pragma writable_schema = on")
+        try:
+            connection.execute(sql("database/restore_key"), {"statement": statement})
+        except sqlite3.DatabaseError:
+            # SQLite as Apple builds it lets nobody edit a schema
+            connection.execute("drop index chat_messages_key")
+            connection.execute("alter table chat_messages rename to keyless_messages")
+            connection.execute(statement)
+            connection.execute(sql("database/refill_messages"))
+            connection.execute("drop table keyless_messages")
+        connection.execute("pragma writable_schema = reset")
 
 
 def run_statements(connection: sqlite3.Connection, statements: Iterable[str]) -> None:

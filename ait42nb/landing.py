@@ -1,8 +1,8 @@
 """The messages' way into the staging file while the sources are read, so that memory need not hold what they say.
 
-At that time nobody knows which of several records with one id goes in, and which message gets an id that several have.
-So everything lands, in doubt under an id that nobody else has; `settle` takes out what does not go in, and gives every
-message its id, once that is decided.
+At that time nobody knows which of several records with one id goes in, nor who gets an id that several messages have.
+So everything lands under its own id, in a table without a key. Once that is decided, `settle` takes out what does not
+go in, gives the others their ids, and the table its key.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ from ait42nb import engine as duck
 
 # When so much of the file is empty pages, it is written once more without them.
 _EMPTY = 0.1
-# Ids are set all over the index: SQLite's own 2 MB of memory make that five times as slow.
-_CACHE = "pragma cache_size = -65536"
 # Sorting and joining take memory for each part that they read: small ones that follow each other are laid together.
 FULL_PART = 50_000
 # What a part of the messages holds until it has landed.
 _SAID = ("session_id", "role", "content", "timestamp")
-# What the ids begin with that are not to stay; a message that has such an id of its own is in doubt too.
-_PROVISIONAL = "\1"
 
 
 class Landing:
-    """The staging file, without triggers and indexes, and how many rows have landed in it; `parts` are the tables that
-    `messages` shows, in the order in which they were read, an empty one first. `files` are the numbers of those whose
-    messages are to land: their workspace is known.
+    """The staging file, without triggers, indexes and the messages' key, and how many rows have landed in it.
+
+    `parts` are the tables that `messages` shows, in the order in which they were read, an empty one first. `files` are
+    the numbers of those whose messages are to land: their workspace is known.
 
     SQLite numbers messages from 1, in the order in which they land. Instances are numbered now, and written later.
     """
@@ -44,6 +41,7 @@ class Landing:
         with closing(database.create(path)) as connection:
             self.triggers = database.drop_triggers(connection)
             self.indexes = database.drop_indexes(connection)
+            self._keyed = database.drop_key(connection)
 
     @contextmanager
     def opened(self, engine: duck.Engine) -> Iterator[None]:
@@ -100,21 +98,16 @@ class Landing:
             engine.execute(f"drop table {part}")
 
     def settle(self, engine: duck.Engine) -> None:
-        """Leave what goes in, each message under its id.
+        """Leave what goes in, each message under its id, which is a key from now on.
 
         Reads: messages, accepted, renamed_messages
         """
-        surplus, ids = duck.rows(engine, "landing/surplus"), duck.rows(engine, "landing/settled_ids")
-        if not surplus and not ids:
-            return
-        any_may_be = any(id_.startswith(_PROVISIONAL) for id_, *_ in ids)
-        in_the_way = [(row_id,) for _, row_id, in_the_way in ids if in_the_way or any_may_be]
+        surplus, ids = duck.rows(engine, "landing/surplus"), duck.rows(engine, "landing/derived_ids")
         with closing(database.open_staging(self.path)) as connection, database.driver_errors(self.path):
-            connection.execute(_CACHE)
             with database.transaction(connection):
                 connection.executemany(duck.sql("landing/take_out"), surplus)
-                connection.executemany(duck.sql("landing/set_aside_id"), in_the_way)
-                connection.executemany(duck.sql("landing/set_id"), [(id_, row_id) for id_, row_id, _ in ids])
+                connection.executemany(duck.sql("landing/set_id"), ids)
+            database.restore_key(connection, self._keyed)
             (empty,) = connection.execute("pragma freelist_count").fetchone()
             (pages,) = connection.execute("pragma page_count").fetchone()
         if empty > _EMPTY * pages:
@@ -135,8 +128,6 @@ def _take_in(engine: duck.Engine, parts: Sequence[str], mapped: bool) -> None:
     part = parts[-1]
     # Until it is closed, a connection may keep tables in memory that were dropped since.
     with closing(engine), duck.translated("read_documents"):
-        doubtful = duck.sql("landing/doubtful")
-        engine.execute(f"update {part} set provisional = true where id_hash in (\n{doubtful}\n)", {"part": part})  # noqa: S608
         if mapped:
             duck.append(engine, "staging.chat_messages", "landing/chat_messages", part=part)
         for column in _SAID:

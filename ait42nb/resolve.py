@@ -15,6 +15,11 @@ from ait42nb.stored import Stored
 if TYPE_CHECKING:
     from ait42nb.pipeline import Run
 
+# The tables in which it is worked out which records go in, and under which ids their messages.
+_RECORDS = ("stored_sources", "contenders", "verdicts", "accepted")
+_REPEATED = ("repeated_ids", "stored_renames", "ambiguous_ids", "stored_messages", "kept_ids")
+_IDS = (*_REPEATED, "doubtful_ids", "wanted_ids")
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -52,9 +57,7 @@ def resolve_records(run: Run) -> Resolved:
         )
     duck.make(engine, "resolve/workspaces", files=json.dumps(files))
     with duck.attached(engine, run.get(Stored).path, "stored"):
-        for table in ("stored_sources", "contenders", "verdicts", "accepted"):
-            duck.make(engine, f"resolve/{table}")
-        for table in ("stored_renames", "ambiguous_ids", "stored_messages", "kept_ids", "doubtful_ids", "wanted_ids"):
+        for table in (*_RECORDS, *_IDS):
             duck.make(engine, f"resolve/{table}")
         _choose_ids(engine)
     renamed = duck.make(engine, "resolve/renamed_messages")

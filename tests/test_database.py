@@ -877,11 +877,13 @@ def test_staging_file_is_private_and_new(path):
         create(path)
 
 
-def test_bulk_load_ends_as_single_writes_do(path, tmp_path):
-    """Without triggers and indexes, then counts, indexes, search and triggers: the same schema, counts and findings."""
+@pytest.mark.parametrize("editable", [True, False], ids=["a schema that can be edited", "one that cannot"])
+def test_bulk_load_ends_as_single_writes_do(path, tmp_path, editable: bool):
+    """Without triggers, indexes and key, then all of them again: the same schema, rows, counts and findings."""
     path.parent.mkdir()
     staging = create(path)
     triggers, indexes = database.drop_triggers(staging), database.drop_indexes(staging)
+    key = database.drop_key(staging)
     assert staging.execute("select count(*) from sqlite_master where type = 'trigger'").fetchone() == (0,)
     single = connect(tmp_path / "single.db")
     for db in (staging, single):
@@ -894,11 +896,23 @@ def test_bulk_load_ends_as_single_writes_do(path, tmp_path):
     staging = open_staging(path)
     assert counts(staging)[2] == ("s10", 0, 0)
 
-    fill_counts(staging)
+    if not editable:
+        refuse_first_edit(staging)
+    database.restore_key(staging, key)
+    staging.set_authorizer(None)
     database.run_statements(staging, indexes)
+    fill_counts(staging)
     fill_search(staging)
     database.run_statements(staging, triggers)
 
+    messages = "select rowid, * from chat_messages order by rowid"
+    assert staging.execute(messages).fetchall() == single.execute(messages).fetchall()
+    for table in ("chat_messages", "sessions"):
+        assert staging.execute(f"pragma index_list({table})").fetchall() == (
+            single.execute(f"pragma index_list({table})").fetchall()
+        )
+    with pytest.raises(sqlite3.IntegrityError, match=r"chat_messages\.id"):
+        add_message(staging, "m1-0", "s2")
     schema = "select type, name, sql from sqlite_master order by type, name"
     assert staging.execute(schema).fetchall() == single.execute(schema).fetchall()
     assert counts(staging) == counts(single) == counted(single)
@@ -906,6 +920,31 @@ def test_bulk_load_ends_as_single_writes_do(path, tmp_path):
     assert check_database_health(staging).integrity_ok
     staging.close()
     single.close()
+
+
+def refuse_first_edit(connection: sqlite3.Connection) -> None:
+    """Refuse as SQLite on macOS does: what somebody asks for, but not what SQLite itself needs for its statements."""
+    edits = []
+
+    def authorize(action: int, table: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_UPDATE and table == "sqlite_master":
+            edits.append(table)
+            return sqlite3.SQLITE_DENY if len(edits) == 1 else sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(authorize)
+
+
+def test_two_messages_of_one_id_get_no_key(path):
+    """Nothing is published of a staging file in which one of them would be lost."""
+    path.parent.mkdir()
+    with contextlib.closing(create(path)) as staging:
+        key = database.drop_key(staging)
+        staging.execute("pragma foreign_keys = off")
+        for content in ("one", "another"):
+            staging.execute("insert into chat_messages values ('m', 's', null, 'user', ?, '')", (content,))
+        with pytest.raises(DatabaseRefused, match=r"chat_messages\.id"):
+            database.restore_key(staging, key)
 
 
 def test_filling_again_changes_nothing(db):

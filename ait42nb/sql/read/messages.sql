@@ -34,7 +34,5 @@ select
         if(instance_row is null, null, instance_id), '|', strlen(role), '|', strlen(content), '|', role, content, moment
     )) as print,
     if(plain, try_cast(timestamp as timestamp) is not null, is_rfc3339(timestamp)) as timed,
-    role in ('user', 'assistant', 'system') as known_role,
-    hash(id) as id_hash,
-    starts_with(id, chr(1)) as provisional
+    role in ('user', 'assistant', 'system') as known_role
 from looked_at

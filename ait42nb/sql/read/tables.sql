@@ -41,7 +41,5 @@ create or replace table messages_000000 (
     print varchar,       -- what the ledger has of it
     timed boolean,       -- whether its timestamp is a time
     known_role boolean,  -- whether its role is one that the format names
-    id_hash ubigint,
-    row_id bigint,       -- in the staging file; NULL where it is not there
-    provisional boolean  -- whether it has another id there, until it is known who gets which
+    row_id bigint        -- in the staging file; NULL where it is not there
 );

@@ -1,5 +1,5 @@
 -- Adds the sessions of one part to `ledger`: JSON as this run saw it. DuckDB.
--- in: ledger_heads; $part, and $messages, the part of messages of that number; $run_id
+-- in: ledger_heads, repeated_ids; $part, and $messages, the part of messages of that number; $run_id
 --
 -- base: {"session": [a fingerprint a column], "instances": {number: [a fingerprint a column]}, "messages": {own id:
 -- [a fingerprint a message of that id]}, "residue": a fingerprint of all of it}. Columns in the order of the target's
@@ -9,13 +9,13 @@ with message_prints as (
     from (
         select file_no, ordinal, id, position as first, concat('["', print, '"]') as prints
         from query_table($messages)
-        where not provisional
+        anti join repeated_ids on id_hash = hash(id)
 
         -- Only of these there may be several in one session.
         union all
         select file_no, ordinal, id, min(position), to_json(list_sort(list(print)))
         from query_table($messages)
-        where provisional
+        semi join repeated_ids on id_hash = hash(id)
         group by all
     )
     group by all
