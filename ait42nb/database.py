@@ -183,8 +183,8 @@ def open_staging(path: str | Path) -> sqlite3.Connection:
     Before it is published, `pragma journal_mode = wal` must make it safe; the mode stays in the file.
     """
     with driver_errors(path):
-        # one more thread sorts what an index is made of
-        return _open(path, "mode=rw", "pragma journal_mode = off", "pragma synchronous = off", "pragma threads = 1")
+        # two more threads sort what an index is made of
+        return _open(path, "mode=rw", "pragma journal_mode = off", "pragma synchronous = off", "pragma threads = 2")
 
 
 def open_readonly(path: str | Path, *, timeout: float = 5.0) -> sqlite3.Connection:
