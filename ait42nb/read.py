@@ -198,7 +198,7 @@ class _Reader:
                     self._read_batch(batch, then, first, lines, mapped)
                     for batch, then in pairwise([*batches, next(iter(coming), [])])
                 ]
-        except (duckdb.InvalidInputException, duckdb.OutOfMemoryException, UnicodeDecodeError, _Unreadable) as error:
+        except (duckdb.InvalidInputException, *duck.NO_MEMORY, UnicodeDecodeError, _Unreadable) as error:
             # DuckDB quotes the text that it cannot read; where that is no UTF-8, quoting fails in its turn.
             self.landing.take_back(self.engine, before)
             _forget(self.engine, list(first))
@@ -239,7 +239,7 @@ class _Reader:
         """Make `batch` of these pieces, and begin with those that come then."""
         ahead, self.ahead = self.ahead, None
         # What it was for may be read otherwise; and what did not fit into memory beside another batch may do so alone.
-        if not ahead or isinstance(ahead[1].exception(), duckdb.OutOfMemoryException) or ahead[0] != pieces:
+        if not ahead or isinstance(ahead[1].exception(), duck.NO_MEMORY) or ahead[0] != pieces:
             ahead = pieces, self.parsing.submit(_parse, self.another, pieces)
         ahead[1].result()
         self.engine.execute("drop table if exists batch")

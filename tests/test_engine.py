@@ -123,6 +123,8 @@ def test_errors_are_told_in_our_words():
     """What to do is in the sentence; the library's own words stay in the cause."""
     for error, kind, words in (
         (duckdb.OutOfMemoryException("…"), OutOfMemory, "Run again with a larger memory_limit"),
+        (duckdb.TransactionException("Failed … * Increasing the memory limit …"), OutOfMemory, "larger memory_limit"),
+        (duckdb.TransactionException("Catalog write-write conflict"), EngineError, "please report this"),
         (duckdb.IOException("IO Error: No space left on device"), DiskFull, "Free some space"),
         (duckdb.OutOfMemoryException("max_temp_directory_size exceeded"), DiskFull, "Free some space"),
         (duckdb.ConversionException('could not convert "secret"'), EngineError, "please report this"),

@@ -22,14 +22,17 @@ def documents(home, **parameters: object) -> tuple[Documents, Checked]:
     return run.get(Documents), run.get(Checked)
 
 
+@pytest.mark.parametrize("failure", duck.NO_MEMORY)
 @pytest.mark.parametrize(("files", "looked_at"), [(1, 0), (0, 4)], ids=["file by file", "record by record"])
-def test_what_does_not_fit_into_memory_together_is_read_apart(home, monkeypatch, files: int, looked_at: int):
+def test_what_does_not_fit_into_memory_together_is_read_apart(
+    home, monkeypatch, files: int, looked_at: int, failure: type[duckdb.Error]
+):
     """A batch that is too large for memory_limit stops nobody: it is halved, and at last cut into records."""
     made = duck.make
 
     def make(engine, name: str, *names: str, **parameters: object) -> int:
         if name == "read/batch" and len(parameters["copies"]) > files:
-            raise duckdb.OutOfMemoryException("failed to allocate")
+            raise failure("failed to allocate")
         return made(engine, name, *names, **parameters)
 
     monkeypatch.setattr(duck, "make", make)
