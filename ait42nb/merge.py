@@ -50,7 +50,7 @@ _CENTURY = range(946_684_800, 4_102_444_800)  # 2000 to 2099
 class Effect:
     """What a merge does to a database.
 
-    outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged;
+    outcomes: (source_path, kind, outcome) -> rows, of those that are not unchanged; done: those of finished slices;
     kept:     (source_path, kind) -> rows in which the database still has something else than JSON;
     warnings: reason -> count; conflicts: session ids of which one version lost a value;
     deleted:  the reject_ids of what a person deleted and JSON still has;
@@ -59,6 +59,7 @@ class Effect:
     """
 
     outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    done: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     kept: Counter[tuple[str, str]] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     conflicts: list[str] = field(default_factory=list)

@@ -135,6 +135,8 @@ def _merge(run: Run, connection: sqlite3.Connection, *, live: bool) -> Reconcile
           What is small goes in one, with its books; after a cut-off run the next one finishes what is left
     """
     effect = Effect()
+    if live:
+        run.results[Effect] = effect
     path = database.database_path(connection)
     with database.driver_errors(path):
         merge.attach(connection, run.get(Staged).path)
@@ -160,6 +162,7 @@ def _merge(run: Run, connection: sqlite3.Connection, *, live: bool) -> Reconcile
                     _forget_touches(run, connection, effect)
                     _write_books(run, connection, reconciled)
             effect.slices += 1
+            effect.done = effect.outcomes.copy()
             effect.longest_lock = max(effect.longest_lock, time.perf_counter() - began)
             if not done:
                 time.sleep(PAUSE)

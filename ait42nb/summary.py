@@ -11,7 +11,7 @@ from ait42nb import __version__
 from ait42nb.database import ValidationReport
 from ait42nb.errors import SourceError
 from ait42nb.inventory import Inventory
-from ait42nb.merge import Reconciled
+from ait42nb.merge import Effect, Reconciled
 from ait42nb.reconcile import KINDS, PLACES
 from ait42nb.redact import error_line, hidden, source_path
 from ait42nb.resolve import Resolved
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Reasons of files that read well.
 UNMAPPED = frozenset({"unmapped_workspace", "hash_mismatch"})
+_MIGRATED = ("inserted", "updated")
 
 
 class Stats(dict):
@@ -92,10 +93,8 @@ def summarize(run: Run, reconciled: Reconciled | None = None) -> dict[str, objec
 
 
 def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
-    reconciled = reconciled or run.results.get(Reconciled)
     inventory, staged = run.results.get(Inventory), run.results.get(Staged)
-    books = reconciled.balance.total if reconciled else {}
-    migrated = {f"{kind}_migrated": books[kind]["inserted"] + books[kind]["updated"] if books else 0 for kind in KINDS}
+    migrated = _migrated(run, reconciled or run.results.get(Reconciled))
     redact = run.settings.redact
     held = staged.held if staged else ()
     errors = [str(one._replace(source_path=source_path(one.source_path, redact))) for one in held]
@@ -103,9 +102,18 @@ def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
         errors.append(error_line(run.failure, redact, run.home.path))
     return Stats(
         files_processed=sum(file.state == "read" for file in inventory.files) if inventory else 0,
-        **migrated,
+        **{f"{kind}_migrated": migrated[kind] for kind in KINDS},
         errors=errors,
     )
+
+
+def _migrated(run: Run, reconciled: Reconciled | None) -> Counter[str]:
+    """kind -> rows that are new in the database, or changed. A plan counts in a dry run, but not after a failure."""
+    if run.failure:
+        done = run.results.get(Effect, Effect()).done
+        return sum((Counter({kind: n}) for (_, kind, outcome), n in done.items() if outcome in _MIGRATED), Counter())
+    books = reconciled.balance.total if reconciled else {}
+    return Counter({kind: sum(row[outcome] for outcome in _MIGRATED) for kind, row in books.items()})
 
 
 def shown_home(run: Run) -> str:

@@ -16,7 +16,8 @@ import pytest
 from snapshots import content, snapshot
 
 from ait42nb import pipeline, publish, samples
-from ait42nb.errors import Ait42Error, DatabaseRefused, RunInProgress, StrictRefused
+from ait42nb.errors import Ait42Error, DatabaseLocked, DatabaseRefused, RunInProgress, StrictRefused
+from ait42nb.reconcile import KINDS
 from ait42nb.samples import message, session
 from ait42nb.summary import summarize
 
@@ -200,9 +201,30 @@ def test_strict_publishes_nothing_that_is_not_whole(home):
     summary = summarize(run)
     assert summary["outcome"] == "failed"
     assert summary["balance"]["sessions"]["held"] == 1
+    assert summary["stats"]["sessions_migrated"] == 0
 
     home.write(APP, [session(id="s", type="odd"), session(id="s")])
     assert summarize(home.run(strict=True))["outcome"] == "ok"
+
+
+def test_what_a_failed_run_has_migrated(home, monkeypatch: pytest.MonkeyPatch):
+    """Of a merge that fails between two slices what is in by then counts, not what was planned."""
+    sessions = [session(id=f"s{n}", chatHistory=[message(id=f"m{n}")]) for n in range(3)]
+    home.write(APP, sessions)
+    home.run()
+    home.write(APP, [one | {"chatHistory": [*one["chatHistory"], message(id=f"{one['id']}-new")]} for one in sessions])
+    monkeypatch.setattr(publish, "SLICE_SECONDS", -1.0)
+
+    def stop(_: float) -> None:
+        raise DatabaseLocked(home.database, "is locked", "Run again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish.time, "sleep", stop)
+        failed = summarize(home.run())
+
+    assert failed["outcome"] == "failed"
+    assert [failed["stats"][f"{kind}_migrated"] for kind in KINDS] == [0, 0, 1]
+    assert summarize(home.run())["stats"]["messages_migrated"] == 2
 
 
 KILLED = """
