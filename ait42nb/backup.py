@@ -263,15 +263,18 @@ def keep(run: Run, *, database: bool = True, aside: bool = False) -> BackedUp:
     folder = run.work / "backup"
     folder.mkdir(mode=0o700, exist_ok=True)
     copy = folder / "sessions.db" if database else None
-    if copy:
-        snapshot(run.home.database, copy)
     if not (manifest.files or copy):
         return BackedUp(None, False, "There is nothing to back up")
+    with ThreadPoolExecutor(1) as beside:
+        copied = beside.submit(snapshot, run.home.database, copy) if copy else None
+        files = with_copies(run)
+        if copied:
+            copied.result()
     if listed and _holds(run.engine, listed[0], manifest, copy):
         newest = check_backup(listed[0])
         if newest.state == "checked":
             return BackedUp(newest, False, "holds the same already, and was checked again")
-    members, manifest = _contents(run, with_copies(run), copy, aside)
+    members, manifest = _contents(run, files, copy, aside)
     made = begun.backup.result() if there else _pack(run, "backup", _new_id(listed), manifest, members, copy)
     archive = made.archive
     if made.state != "checked":
@@ -487,9 +490,11 @@ def check_backup(backup: Backup) -> Backup:
     Returns: the backup with its state: checked, or damaged with the problem
     """
     try:
-        manifest = _walk(backup.archive) if backup.archive else None
-        if backup.database:
-            _require_sound(backup.database, manifest)
+        with ThreadPoolExecutor(1) as beside:
+            examined = beside.submit(_examine, backup.database) if backup.database else None
+            manifest = _walk(backup.archive) if backup.archive else None
+            if examined:
+                _require_sound(backup.database, manifest, *examined.result())
     except BackupRefused as error:
         return replace(backup, state="damaged", problem=error.problem)
     return replace(backup, manifest=manifest, state="checked", problem="")
@@ -504,14 +509,19 @@ def restore_to(backup: Backup, folder: Path) -> None:
     (folder / "sessions").mkdir(mode=0o700)
     manifest = _walk(backup.archive, folder) if backup.archive else None
     if backup.database:
-        _require_sound(backup.database, manifest)
+        _require_sound(backup.database, manifest, *_examine(backup.database))
         snapshot(backup.database, folder / "sessions.db", untouched=True)
 
 
-def _require_sound(database: Path, manifest: Manifest | None) -> None:
-    if manifest and manifest.database and manifest.database != sum_of(database):
+def _examine(database: Path) -> tuple[str, str]:
+    """A copy's sum, and what is wrong with it."""
+    return sum_of(database), find_damage(database)
+
+
+def _require_sound(database: Path, manifest: Manifest | None, digest: str, problem: str) -> None:
+    if manifest and manifest.database and manifest.database != digest:
         raise _refused(database, "it is not the copy that its manifest tells of")
-    if problem := find_damage(database):
+    if problem:
         raise _refused(database, problem)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ait42nb import scan
-from ait42nb.home import require_space
+from ait42nb.home import NO_SPACE, require_space
 from ait42nb.recall import Recalled, Record
 
 if TYPE_CHECKING:
@@ -96,13 +96,13 @@ def take_inventory(run: Run) -> Inventory:
         for number, path in found.items()
         if (record := recalled.files.get(names[number])) and record.known and _as_recorded(run.home.path, path, record)
     }
-    taken = _take(run, {number: path for number, path in found.items() if number not in files})
+    taken = _take(run, {number: path for number, path in found.items() if number not in files}, SPACE_FACTOR)
     changed = {names[number] for number in taken} | recalled.files.keys() - set(names.values())
     ids: frozenset[str] = frozenset()
     if files and changed:
         ids = _ids(taken)
         related = recalled.related(changed, ids)
-        more = _take(run, {number: found[number] for number in files if names[number] in related})
+        more = _take(run, {number: found[number] for number in files if names[number] in related}, SPACE_FACTOR)
         taken, ids = taken | more, ids | _ids(more)
     files |= taken
     return Inventory(tuple(files[number] for number in found), ids)
@@ -110,13 +110,12 @@ def take_inventory(run: Run) -> Inventory:
 
 def with_copies(run: Run) -> tuple[File, ...]:
     """The files, and of those that were left alone a copy of what they hold now."""
+    files = run.get(Inventory).files
     paths = {f"sessions/{shown_name(path.name)}": path for path in _find(run.home.sessions)}
-    return tuple(
-        take_file(run.home.path, run.work / "files", file.file_no, paths.get(file.source_path, run.home.sessions / "?"))
-        if file.state == "unchanged"
-        else file
-        for file in run.get(Inventory).files
-    )
+    left = [file for file in files if file.state == "unchanged"]
+    wanted = {file.file_no: paths.get(file.source_path, run.home.sessions / "?") for file in left}
+    taken = _take(run, wanted, 1)
+    return tuple(taken.get(file.file_no, file) for file in files)
 
 
 def _as_recorded(home: Path, path: Path, record: Record) -> bool:
@@ -156,8 +155,8 @@ def _decoded(value: bytes) -> Iterator[str]:
         yield text
 
 
-def _take(run: Run, wanted: Mapping[int, Path]) -> dict[int, File]:
-    require_space(run.work, SPACE_FACTOR * sum(_size(path) for path in wanted.values()))
+def _take(run: Run, wanted: Mapping[int, Path], space_factor: int) -> dict[int, File]:
+    require_space(run.work, space_factor * sum(_size(path) for path in wanted.values()))
     with ThreadPoolExecutor(2) as pool:
         taken = pool.map(lambda job: take_file(run.home.path, run.work / "files", *job), wanted.items())
         return dict(zip(wanted, taken, strict=True))
@@ -179,7 +178,7 @@ def _size(path: Path) -> int:
 
 
 def take_file(home: Path, folder: Path, number: int, path: Path) -> File:
-    """Copy a file into the folder, once it stands still."""
+    """Copy a file into the folder, once it stands still. Raises: OSError, where there is no room for the copy"""
     name = shown_name(path.name)
     named = {"file_no": number, "source_path": f"sessions/{name}", "workspace_hash": name.removesuffix(".json")}
     problem = _why_not(home, path)
@@ -193,6 +192,8 @@ def take_file(home: Path, folder: Path, number: int, path: Path) -> File:
         try:
             facts, settled, last = _copy(path, copy)
         except OSError as error:
+            if error.errno in NO_SPACE:
+                raise  # it is the copy that has no room
             return File(**named, state="unreadable", detail=(error.strerror or "cannot be read").lower())
         # A plain rewrite begins by emptying the file; its writer may rest before the text has come to its end.
         just_begun = last != b"]" and time.time_ns() - facts["mtime_ns"] < 2e9

@@ -13,6 +13,7 @@ import pytest
 
 from ait42nb import inventory, pipeline
 from ait42nb.errors import DiskFull
+from ait42nb.home import NO_SPACE
 from ait42nb.inventory import Inventory, take_inventory
 from ait42nb.samples import session
 from ait42nb.summary import summarize
@@ -208,6 +209,19 @@ def test_too_little_space_is_told_beforehand(home, take, monkeypatch: pytest.Mon
     with pytest.raises(DiskFull, match="MB are needed"):
         take()
     assert [p.name for p in home.path.iterdir()] == ["sessions"]
+
+
+@pytest.mark.parametrize("why", NO_SPACE)
+def test_a_copy_without_room_is_no_unreadable_file(home, take, monkeypatch: pytest.MonkeyPatch, why: int):
+    """Others may have filled the disk meanwhile: the run says so, instead of holding a file that is sound."""
+    home.put("0123456789abcdef.json", [session()])
+
+    def full(*_: object) -> None:
+        raise OSError(why, os.strerror(why))
+
+    monkeypatch.setattr(inventory, "_copy", full)
+    with pytest.raises(DiskFull, match="Free some space"):
+        take()
 
 
 def test_the_sources_are_never_written(home):
