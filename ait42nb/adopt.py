@@ -122,7 +122,8 @@ def _refill(connection: sqlite3.Connection, path: Path, table: str) -> None:
 
     Raises: DatabaseRefused, naming the column, or the row, that the schema does not take
     """
-    columns = {column: (kind, needed) for column, kind, needed in connection.execute(sql("adopt/columns"), (table,))}
+    known = connection.execute(sql("adopt/columns"), {"table": table})
+    columns = {column: (kind, needed) for column, kind, needed in known}
     insert = sql(f"adopt/insert_{table}")
     # closed even after an error: a cursor that is still open keeps its connection open, with all its locks
     with closing(connection.execute(sql(f"adopt/former_{table}"))) as rows:
@@ -158,6 +159,6 @@ def _problem(column: str, value: object, kind: str, needed: bool) -> str:
 def _require_references(connection: sqlite3.Connection, path: Path) -> None:
     """Raises: DatabaseRefused, when rows refer to others that are not there; foreign keys were off for so long"""
     for table in TABLES:
-        if broken := connection.execute(sql("adopt/broken_references"), (table,)).fetchone():
+        if broken := connection.execute(sql("adopt/broken_references"), {"table": table}).fetchone():
             problem = "{}: {} rows refer to {} that are not there".format(*broken)
             raise DatabaseRefused(path, problem, "Delete or correct them with sqlite3")
