@@ -227,6 +227,9 @@ def _open(path: str | Path, query: str, *pragmas: str, timeout: float = 5.0, fac
     """SQLite opens a file at the first statement that needs it: the pragmas make it say now what is wrong."""
     uri = f"{Path(path).absolute().as_uri()}?{query}"
     connection = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None, factory=factory)
+    if hasattr(connection, "setconfig"):  # from Python 3.12 on
+        # SQLite as Apple builds it begins so: nobody edits a schema, writes behind a search index, or has no journal.
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, False)
     try:
         for pragma in pragmas:
             connection.execute(pragma)
@@ -475,7 +478,7 @@ def restore_key(connection: sqlite3.Connection, statement: str) -> None:
         try:
             connection.execute(sql("database/restore_key"), {"statement": statement})
         except sqlite3.DatabaseError:
-            # SQLite as Apple builds it lets nobody edit a schema
+            # SQLite as Apple builds it, before Python 3.12
             connection.execute("drop index chat_messages_key")
             connection.execute("alter table chat_messages rename to keyless_messages")
             connection.execute(statement)
@@ -564,6 +567,7 @@ def _reference_problems(connection: sqlite3.Connection) -> list[str]:
 
 
 def _search_problems(connection: sqlite3.Connection) -> list[str]:
+    """Where nobody may write behind a search index, only its texts are compared (newer integrity checks examine it)."""
     if "search_docs" not in _tables(connection):
         return []
     missing, surplus = connection.execute(sql("database/search_differences")).fetchone()
@@ -572,9 +576,10 @@ def _search_problems(connection: sqlite3.Connection) -> list[str]:
     try:
         run_script(connection, sql("database/check_search_index"))
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname != "SQLITE_CORRUPT_VTAB":
-            raise
-        problems.append("sessions_fts: the index is damaged")
+        if "may not be modified" not in str(error):
+            if error.sqlite_errorname != "SQLITE_CORRUPT_VTAB":
+                raise
+            problems.append("sessions_fts: the index is damaged")
     finally:
         connection.execute("drop table if exists temp.search_copy")
     return problems

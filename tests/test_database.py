@@ -1005,6 +1005,25 @@ def test_health_finds_damage(path, damage, detail):
     assert report.details == health.details
 
 
+class Guarded(sqlite3.Connection):
+    """As SQLite on macOS: nobody writes to the tables behind a search index."""
+
+    def execute(self, statement: str, *parameters: object) -> sqlite3.Cursor:
+        if "search_copy_config" in statement:
+            raise sqlite3.OperationalError("table search_copy_config may not be modified")
+        return super().execute(statement, *parameters)
+
+
+def test_health_where_nobody_writes_behind_a_search_index(path):
+    """Its texts are compared all the same, and it is no damage."""
+    with contextlib.closing(connect(path)) as db:
+        add_session(db, "s1")
+    with contextlib.closing(sqlite3.connect(path, factory=Guarded, isolation_level=None)) as db:
+        assert check_database_health(db).details == ()
+        db.execute("update sessions_fts_content set c0 = 'other'")
+        assert check_database_health(db).details[-1] == "sessions_fts: 1 sessions are not found by their task"
+
+
 def path_size(db: sqlite3.Connection) -> int:
     return db.execute("pragma page_count").fetchone()[0] * db.execute("pragma page_size").fetchone()[0]
 

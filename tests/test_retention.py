@@ -66,9 +66,9 @@ def age(home, days: float) -> None:
     """Let the runs so far have been so many days ago."""
     change(
         home,
-        "update migration_runs set started_at = strftime('%Y-%m-%dT%H:%M:%fZ', started_at, ?1),"
-        " finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', finished_at, ?1)",
-        f"-{days} days",
+        "update migration_runs set started_at = strftime('%Y-%m-%dT%H:%M:%fZ', started_at, ?),"
+        " finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', finished_at, ?)",
+        *[f"-{days} days"] * 2,
     )
 
 
