@@ -96,7 +96,7 @@ class Bench:
         home = homes.home_of(made, self.folder)
         runs = [
             self._measured("kit", homes.copy_of(home, self.folder), "backup=false")
-            for _ in range(rounds or (self.rounds if made.total <= homes.TARGET.total else 1))
+            for _ in range(rounds or self.rounds)
         ]
         facts = {"files": made.files, "sessions": made.sessions, "bytes": homes.size_of(home)}
         return measure.median(runs) | facts | {"messages": runs[0]["messages"]["source"]}
