@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -78,13 +79,17 @@ def home_of(made: Made, folder: Path) -> Path:
     """The home, made if it is not there yet."""
     home = folder / "homes" / made.name
     if not home.exists():
-        # In a process of its own: what is measured counts the memory that the process held which starts it.
-        maker = multiprocessing.get_context("spawn").Process(target=_make, args=(made, home))
-        maker.start()
-        maker.join()
-        if maker.exitcode:
-            raise SystemExit(f"{made.name} could not be made")
+        _apart(_make, made, home)
     return home
+
+
+def _apart(work: Callable[..., None], *arguments: object) -> None:
+    """In a process of its own: what is measured counts the memory that the process held which starts it."""
+    process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit("a home could not be made")
 
 
 def _make(made: Made, home: Path) -> None:
@@ -99,7 +104,7 @@ def _make(made: Made, home: Path) -> None:
         anomalies=made.as_homes_are,
     )
     if made.edit:
-        rewrite(part, made.edit)
+        _rewrite(part, made.edit)
     (part / "workspace_mapping.json").write_text(json.dumps(sample.mapping), encoding="utf-8")
     part.rename(home)
 
@@ -123,6 +128,10 @@ def copy_of(home: Path, folder: Path) -> Path:
 
 def rewrite(home: Path, edit: Callable[[str], str], files: int | None = None) -> None:
     """Write the first files (or all) anew, edited."""
+    _apart(_rewrite, home, edit, files)
+
+
+def _rewrite(home: Path, edit: Callable[[str], str], files: int | None = None) -> None:
     for path in sorted((home / "sessions").iterdir())[:files]:
         text = edit(path.read_text(encoding="utf-8"))
         path.unlink()
@@ -131,13 +140,14 @@ def rewrite(home: Path, edit: Callable[[str], str], files: int | None = None) ->
 
 def change(every: int) -> Callable[[str], str]:
     """An edit that changes all messages of every so many sessions."""
-    turn = count()
+    return partial(_change, every, count())
 
-    def parts(text: str) -> Iterator[str]:
-        for part in text.split(_SESSION):
-            yield part if next(turn) % every else part.replace('"content": "', '"content": "✎ ')
 
-    return lambda text: _SESSION.join(parts(text))
+def _change(every: int, turn: Iterator[int], text: str) -> str:
+    parts = text.split(_SESSION)
+    return _SESSION.join(
+        part if next(turn) % every else part.replace('"content": "', '"content": "✎ ') for part in parts
+    )
 
 
 def size_of(home: Path) -> int:
