@@ -567,7 +567,10 @@ def _reference_problems(connection: sqlite3.Connection) -> list[str]:
 
 
 def _search_problems(connection: sqlite3.Connection) -> list[str]:
-    """Where nobody may write behind a search index, only its texts are compared (newer integrity checks examine it)."""
+    """What is wrong with the search index.
+
+    Where SQLite lets nobody write behind one, only its texts are compared; newer integrity checks examine the rest.
+    """
     if "search_docs" not in _tables(connection):
         return []
     missing, surplus = connection.execute(sql("database/search_differences")).fetchone()

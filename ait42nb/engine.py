@@ -31,9 +31,9 @@ _OFF = (
 # How DuckDB, and SQLite in it, tell of a full disk; the last is all that SQLite says where it cannot make a side file.
 _NO_SPACE = ("disk is full", "no space left", "max_temp_directory_size", "file too large", "disk i/o error")
 
-# What does not fit into memory_limit fails with the first; a commit that does not fit fails with the second.
+# What does not fit into memory_limit fails with the first; a commit that does not fit fails with the second, and advice.
 NO_MEMORY = (duckdb.OutOfMemoryException, duckdb.TransactionException)
-_NO_MEMORY = "increasing the memory limit"
+_ADVICE = "increasing the memory limit"
 
 # Of each engine; None is one less than there are cores: SQLite works beside it, and more only get in each other's way.
 # The workers of a fleet share the cores.
@@ -189,7 +189,7 @@ def translate(error: duckdb.Error, where: str) -> Ait42Error:
     text = str(error).lower()
     if any(words in text for words in _NO_SPACE):
         return DiskFull(where, "no space is left on the disk", "Free some space and run again; nothing was published")
-    if isinstance(error, duckdb.OutOfMemoryException) or _NO_MEMORY in text:
+    if isinstance(error, duckdb.OutOfMemoryException) or _ADVICE in text:
         return OutOfMemory(where, "memory_limit is too small", "Run again with a larger memory_limit, such as 2GB")
     return EngineError(
         where,
