@@ -31,7 +31,7 @@ _OFF = (
 # How DuckDB, and SQLite in it, tell of a full disk; the last is all that SQLite says where it cannot make a side file.
 _NO_SPACE = ("disk is full", "no space left", "max_temp_directory_size", "file too large", "disk i/o error")
 
-# What does not fit into memory_limit fails with the first; a commit that does not fit fails with the second, and advice.
+# What does not fit into memory_limit fails with the first; a commit that does not fit with the second, and advice.
 NO_MEMORY = (duckdb.OutOfMemoryException, duckdb.TransactionException)
 _ADVICE = "increasing the memory limit"
 
