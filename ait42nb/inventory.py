@@ -114,7 +114,7 @@ def with_copies(run: Run) -> tuple[File, ...]:
     paths = {f"sessions/{shown_name(path.name)}": path for path in _find(run.home.sessions)}
     left = [file for file in files if file.state == "unchanged"]
     wanted = {file.file_no: paths.get(file.source_path, run.home.sessions / "?") for file in left}
-    taken = _take(run, wanted, 1)
+    taken = _take(run, wanted, space_factor=1)
     return tuple(taken.get(file.file_no, file) for file in files)
 
 

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 # The tables in which it is worked out which records go in, and under which ids their messages.
 _RECORDS = ("stored_sources", "contenders", "verdicts", "accepted")
-_REPEATED = ("repeated_ids", "stored_renames", "ambiguous_ids", "stored_messages", "kept_ids")
-_IDS = (*_REPEATED, "doubtful_ids", "wanted_ids")
+_IDS = ("repeated_ids", "stored_renames", "ambiguous_ids", "stored_messages", "kept_ids", "doubtful_ids", "wanted_ids")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # Reasons of files that read well.
 UNMAPPED = frozenset({"unmapped_workspace", "hash_mismatch"})
-_MIGRATED = ("inserted", "updated")
 
 
 class Stats(dict):
@@ -94,7 +93,8 @@ def summarize(run: Run, reconciled: Reconciled | None = None) -> dict[str, objec
 
 def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
     inventory, staged = run.results.get(Inventory), run.results.get(Staged)
-    migrated = _migrated(run, reconciled or run.results.get(Reconciled))
+    books = _books(run, reconciled or run.results.get(Reconciled))
+    migrated = {f"{kind}_migrated": books[kind]["inserted"] + books[kind]["updated"] if books else 0 for kind in KINDS}
     redact = run.settings.redact
     held = staged.held if staged else ()
     errors = [str(one._replace(source_path=source_path(one.source_path, redact))) for one in held]
@@ -102,18 +102,17 @@ def stats(run: Run, reconciled: Reconciled | None = None) -> Stats:
         errors.append(error_line(run.failure, redact, run.home.path))
     return Stats(
         files_processed=sum(file.state == "read" for file in inventory.files) if inventory else 0,
-        **{f"{kind}_migrated": migrated[kind] for kind in KINDS},
+        **migrated,
         errors=errors,
     )
 
 
-def _migrated(run: Run, reconciled: Reconciled | None) -> Counter[str]:
-    """kind -> rows that are new in the database, or changed. A plan counts in a dry run, but not after a failure."""
-    if run.failure:
-        done = run.results.get(Effect, Effect()).done
-        return sum((Counter({kind: n}) for (_, kind, outcome), n in done.items() if outcome in _MIGRATED), Counter())
-    books = reconciled.balance.total if reconciled else {}
-    return Counter({kind: sum(row[outcome] for outcome in _MIGRATED) for kind, row in books.items()})
+def _books(run: Run, reconciled: Reconciled | None) -> dict[str, dict[str, int]]:
+    """The books in total: of a run that failed only with what is in the database by then, not with what was planned."""
+    if not run.failure:
+        return reconciled.balance.total if reconciled else {}
+    verified, effect = run.results.get(Verified), run.results.get(Effect, Effect())
+    return verified.balance.merged(effect.done).total if verified else {}
 
 
 def shown_home(run: Run) -> str:
